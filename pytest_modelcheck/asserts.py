@@ -1,0 +1,14 @@
+"""The assert forms of all checks, with their types: each raises where its promise is not kept."""
+
+from __future__ import annotations
+
+from pytest_modelcheck.checks.metric import accuracy
+from pytest_modelcheck.checks.parameters import parameters
+from pytest_modelcheck.checks.shape import shape
+from pytest_modelcheck.checks.tokenizer import roundtrip, token_ids
+
+assert_accuracy = accuracy.assert_form
+assert_parameters = parameters.assert_form
+assert_roundtrip = roundtrip.assert_form
+assert_shape = shape.assert_form
+assert_token_ids = token_ids.assert_form

@@ -1,0 +1,69 @@
+"""What the values of promises may be. A wrong one is a `ConfigError` before anything is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+from pytest_modelcheck.comparison import promised_number
+from pytest_modelcheck.errors import ConfigError
+
+
+def rate(name: str, value: object) -> None:
+    """A number from 0 to 1."""
+    promised_number(name, value, low=0, high=1)
+
+
+def count(name: str, value: object) -> None:
+    """An integer of at least 0."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ConfigError(f"{name}={value!r}: an integer of at least 0 is expected")
+
+
+def counts(name: str, value: object) -> None:
+    """A mapping from names to integers of at least 0, with at least one name."""
+    if not isinstance(value, Mapping) or not value:
+        raise ConfigError(f"{name}={value!r}: a mapping from names to integers is expected")
+    for key, item in value.items():
+        count(f"{name}[{key!r}]", item)
+
+
+def text(name: str, value: object) -> None:
+    """A string."""
+    if not isinstance(value, str):
+        raise ConfigError(f"{name}={value!r}: a text (str) is expected")
+
+
+def texts(name: str, value: object) -> None:
+    """A sequence of strings with at least one in it."""
+    if isinstance(value, str | bytes) or not isinstance(value, Sequence) or not value:
+        shown = f"{value!r:.60}"
+        raise ConfigError(f"{name}={shown}: a list of texts with at least one text is expected")
+    for index, item in enumerate(value):
+        text(f"{name}[{index}]", item)
+
+
+def ids(name: str, value: object) -> None:
+    """A sequence of token ids."""
+    if isinstance(value, str | bytes) or not isinstance(value, Sequence):
+        raise ConfigError(f"{name}={value!r}: a list of token ids is expected")
+    for index, item in enumerate(value):
+        count(f"{name}[{index}]", item)
+
+
+Rate = Annotated[float, rate]
+Count = Annotated[int, count]
+Counts = Annotated[Mapping[str, int], counts]
+Text = Annotated[str, text]
+Texts = Annotated[Sequence[str], texts]
+Ids = Annotated[Sequence[int], ids]
+
+
+def one_of(*choices: str) -> object:
+    """A validator: one of these words."""
+
+    def validate(name: str, value: object) -> None:
+        if value not in choices:
+            raise ConfigError(f"{name}={value!r}: one of {', '.join(choices)} is expected")
+
+    return validate

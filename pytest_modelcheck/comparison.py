@@ -1,0 +1,105 @@
+"""The one place where a measured number meets a promised one.
+
+Numbers are compared as fractions: a promise of `0.95` is 95/100, not the nearest binary float, and a measurement of
+9,500 correct out of 10,000 keeps it. What is not a finite number never keeps a promise.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from pytest_modelcheck.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Whether one number keeps one promise. `margin` is relative to the promise, `None` for an equality."""
+
+    ok: bool
+    margin: float | None
+    problem: str = ""
+
+
+def exact(value: object) -> Fraction | None:
+    """The value as an exact fraction, floats read as the decimal they print as; `None` where it is no finite number.
+
+    Integers, floats, `Decimal`, `Fraction`, numpy scalars and 0-d tensors are numbers; booleans and strings are not.
+
+    >>> exact(0.07) * 100
+    Fraction(7, 1)
+    >>> exact(float("nan")) is None and exact(True) is None and exact("0.9") is None
+    True
+    """
+    if isinstance(value, bool | str | bytes):
+        return None
+    if isinstance(value, int | Fraction):
+        return Fraction(value)
+    if isinstance(value, float):
+        return Fraction(str(value)) if math.isfinite(value) else None
+    if isinstance(value, Decimal):
+        # A decimal may carry an exponent whose fraction fits no memory; a float's range is enough for a promise.
+        return Fraction(value) if value.is_finite() and abs(value.adjusted()) <= 400 else None
+    return _scalar(value)
+
+
+def _scalar(value: Any) -> Fraction | None:
+    # numpy scalars print as the shortest decimal of their own precision; a tensor's item() is a Python number.
+    if getattr(value, "shape", None) != () or not callable(getattr(value, "item", None)):
+        return None
+    item = value.item()
+    if isinstance(item, float) and type(value).__module__ == "numpy" and math.isfinite(item):
+        return Fraction(str(value))
+    return exact(item) if isinstance(item, bool | int | float) else None
+
+
+def promised_number(name: str, value: object, *, low: int | None = None, high: int | None = None) -> Fraction:
+    """The value of a promise, exactly; a `ConfigError` that names the promise where it is no finite number in range.
+
+    >>> promised_number("min", 0.98, low=0, high=1)
+    Fraction(49, 50)
+    >>> promised_number("min", 98, low=0, high=1)
+    Traceback (most recent call last):
+    pytest_modelcheck.ConfigError: min=98: a number from 0 to 1 is expected
+    """
+    number = exact(value)
+    if number is None or (low is not None and number < low) or (high is not None and number > high):
+        bounds = f" from {low} to {high}" if high is not None else f" of at least {low}" if low is not None else ""
+        raise ConfigError(f"{name}={value!r}: a {'finite ' if not bounds else ''}number{bounds} is expected")
+    return number
+
+
+def at_least(measured: object, promised: Fraction) -> Comparison:
+    """Whether `measured >= promised`; the margin is their difference, as a share of the promise where it exceeds 1."""
+    return _compare(measured, promised, sign=1)
+
+
+def at_most(measured: object, promised: Fraction) -> Comparison:
+    """Whether `measured <= promised`; the margin is what is left, as a share of the promise where it exceeds 1."""
+    return _compare(measured, promised, sign=-1)
+
+
+def equal(measured: object, promised: Fraction) -> Comparison:
+    """Whether `measured == promised`, exactly."""
+    value = exact(measured)
+    if value is None:
+        return Comparison(ok=False, margin=None, problem=f"{measured!r} is not a finite number")
+    return Comparison(ok=value == promised, margin=None)
+
+
+def _compare(measured: object, promised: Fraction, *, sign: int) -> Comparison:
+    value = exact(measured)
+    if value is None:
+        return Comparison(ok=False, margin=None, problem=f"{measured!r} is not a finite number")
+    room = (value - promised) * sign
+    return Comparison(ok=room >= 0, margin=_as_float(room / max(Fraction(1), abs(promised))))
+
+
+def _as_float(value: Fraction) -> float | None:
+    try:
+        return float(value)
+    except OverflowError:
+        return None

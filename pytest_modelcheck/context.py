@@ -1,0 +1,48 @@
+"""What a check may know of the run it is part of. Outside a run there is none, and a check stands alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_modelcheck.result import Result
+
+_CURRENT: ContextVar[Context | None] = ContextVar("pytest_modelcheck_context", default=None)
+
+
+def _forget(result: Result) -> None:
+    """Nobody keeps the results of a check that stands alone; its caller has them."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """The settings of one gate, and where its results go.
+
+    `device` is a device name, or `""` for where the model is. `threads` is the number of torch threads of a pass over
+    data, or `None` for torch's own. `full` reads all the data even where the verdict is certain. `shared` outlives a
+    gate: what one gate measured and another may use, by a key of the measuring side's making.
+    """
+
+    record: Callable[[Result], None] = _forget
+    device: str = ""
+    seed: int = 0
+    threads: int | None = None
+    full: bool = False
+    shared: dict[Any, Any] = field(default_factory=dict)
+
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        """Make this the context of the checks that run inside."""
+        token = _CURRENT.set(self)
+        try:
+            yield
+        finally:
+            _CURRENT.reset(token)
+
+
+def current() -> Context:
+    """The context of the gate that is running, or one of its own for a check that stands alone."""
+    return _CURRENT.get() or Context()

@@ -1,0 +1,59 @@
+"""What can go wrong: a promise that is broken, a promise that could not be judged, a promise that makes no sense."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from types import MappingProxyType, ModuleType
+
+# Which extra of this package brings an optional module.
+_EXTRAS: Mapping[str, str] = MappingProxyType(
+    {
+        "torch": "torch",
+        "numpy": "torch",
+        "tokenizers": "hf",
+        "transformers": "hf",
+        "pytorch_lightning": "lightning",
+        "torchmetrics": "lightning",
+        "torchvision": "vision",
+    }
+)
+
+
+class ConfigError(ValueError):
+    """What was asked makes no sense: a wrong keyword, a shape that cannot be parsed, a NaN threshold."""
+
+    __module__ = "pytest_modelcheck"
+
+
+class ModelCheckFailure(AssertionError):
+    """A promise was measured and is broken."""
+
+    __module__ = "pytest_modelcheck"
+
+
+class ModelCheckError(RuntimeError):
+    """A promise could not be measured. Never a pass."""
+
+    __module__ = "pytest_modelcheck"
+
+
+class MissingDependency(ModelCheckError):
+    """A package that a check needs is not installed; the message names the extra that brings it."""
+
+    __module__ = "pytest_modelcheck"
+
+
+def require(module: str, purpose: str) -> ModuleType:
+    """Import an optional module, or say which extra to install.
+
+    >>> require("json", "reading the configuration").__name__
+    'json'
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        extra = _EXTRAS.get(package)
+        remedy = f'pip install "pytest-modelcheck[{extra}]"' if extra else f"pip install {package}"
+        raise MissingDependency(f"{purpose} needs {package}, which cannot be imported ({error}). {remedy}") from error

@@ -1,0 +1,155 @@
+"""A model's class scores batch by batch: as the user's loader gives them, or faster where that is the same."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from pytest_modelcheck.errors import ModelCheckError
+from pytest_modelcheck.evaluation.data import Source, is_lightning, split_batch
+from pytest_modelcheck.evaluation.tensor_data import TensorData
+from pytest_modelcheck.tensors import called, moved_to
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Module
+
+# Images per chunk on the fast path.
+_CHUNK = 250
+
+# The fast path adds numbers up in another order. A prediction whose two best scores are nearer to each other than this
+# many times the largest difference seen between both paths is taken from the user's own batch instead.
+_SAFETY = 100
+
+
+class BatchError(ModelCheckError):
+    """A batch that could not be judged. `inputs` is what the model was given, where that helps to look further."""
+
+    def __init__(self, message: str, inputs: Any = None) -> None:
+        super().__init__(message)
+        self.inputs = inputs
+
+
+def plain_batches(model: Module, source: Source, device: str) -> Iterator[tuple[Tensor, Tensor]]:
+    """The scores and targets of each batch that the loader gives."""
+    for index, batch in enumerate(_read(source.loader)):
+        moved = moved_to(source.transfer(model, batch, device), device)
+        inputs, targets = split_batch(moved)
+        yield _judged(model, inputs, targets, f"batch {index}")
+
+
+def batches(model: Module, source: Source, device: str) -> Iterator[tuple[Tensor, Tensor]]:
+    """Scores `[samples, classes]` and targets `[samples]`, on the CPU, of all samples in the loader's order."""
+    if source.tensors is None:
+        return plain_batches(model, source, device)
+    return fast_batches(model, source, source.tensors, device)
+
+
+def fast_batches(model: Module, source: Source, data: TensorData, device: str) -> Iterator[tuple[Tensor, Tensor]]:
+    """What `plain_batches` gives, read as whole tensors in larger chunks through a channels-last copy of the model.
+
+    The first batch is judged both ways. If the classes differ, or their scores by more than rounding, the loader is
+    used for everything. Later, samples whose best two scores are almost equal are judged again as the loader batches
+    them, so that another order of additions decides nothing.
+    """
+    size, first = len(data.targets), min(source.batch_size, len(data.targets))
+    twin = _channels_last(model, data)
+    plain, _ = _judged(model, *_chunk(data, 0, first, device), "batch 0")
+    fast, _ = _judged(twin, *_chunk(data, 0, min(max(first, _CHUNK), size), device), "batch 0")
+    error = float((plain - fast[:first]).abs().max())
+    scale = float(plain.abs().max())
+    if error > 1e-3 * max(scale, 1.0) or not bool((plain.argmax(1) == fast[:first].argmax(1)).all()):
+        yield from plain_batches(model, source, device)
+        return
+    doubt = max(_SAFETY * error, 1e-6 * scale)
+    for start in range(0, size, _CHUNK):
+        stop = min(start + _CHUNK, size)
+        inputs, targets = _chunk(data, start, stop, device)
+        scores, targets = _judged(twin, inputs, targets, f"samples {start} to {stop - 1}")
+        for batch in sorted({(start + row) // source.batch_size for row in _close_calls(scores, doubt)}):
+            begin, end = batch * source.batch_size, min((batch + 1) * source.batch_size, size)
+            exact, _ = _judged(model, *_chunk(data, begin, end, device), f"batch {batch}")
+            scores[max(begin - start, 0) : end - start] = exact[max(start - begin, 0) : stop - begin]
+        yield scores, targets
+
+
+def _read(loader: Any) -> Iterator[Any]:
+    try:
+        yield from loader
+    except ModelCheckError:
+        raise
+    except Exception as error:
+        raise ModelCheckError(f"reading the data raised {type(error).__name__}: {error}") from error
+
+
+def _chunk(data: TensorData, start: int, stop: int, device: str) -> tuple[Tensor, Tensor]:
+    return data.chunk(start, stop).to(device), data.targets[start:stop]
+
+
+def _close_calls(scores: Tensor, doubt: float) -> list[int]:
+    if scores.shape[1] < 2:
+        return []
+    best = scores.topk(2, dim=1).values
+    rows: list[int] = (best[:, 0] - best[:, 1] <= doubt).nonzero().flatten().tolist()
+    return rows
+
+
+def _channels_last(model: Module, data: TensorData) -> Module:
+    """A copy of a convolutional model in the memory layout that is fastest on a CPU, or the model itself."""
+    import torch
+
+    has_convolution = any(isinstance(module, torch.nn.Conv2d) for module in model.modules())
+    attached = is_lightning(model, "LightningModule") and getattr(model, "_trainer", None) is not None
+    if not has_convolution or attached or data.chunk(0, 1).dim() != 4:
+        return model
+    try:
+        return copy.deepcopy(model).to(memory_format=torch.channels_last)
+    except Exception:  # what cannot be copied is used as it is
+        return model
+
+
+def _judged(model: Module, inputs: Any, targets: Any, where: str) -> tuple[Tensor, Tensor]:
+    """The model's scores and the targets, on the CPU, once they are known to be judgeable."""
+    try:
+        scores = _scores_of(called(model, inputs))
+    except ModelCheckError as error:
+        raise BatchError(f"{where}: {error}") from error.__cause__
+    targets = _checked_targets(targets, scores, where)
+    if not bool(scores.isfinite().all()):
+        rows = int((~scores.isfinite()).any(1).sum())
+        raise BatchError(f"{where}: the scores of {rows} of {len(scores)} samples are NaN or infinite", inputs)
+    return scores, targets
+
+
+def _scores_of(output: Any) -> Tensor:
+    import torch
+
+    found = getattr(output, "logits", output)
+    if isinstance(found, dict) and "logits" in found:
+        found = found["logits"]
+    if not isinstance(found, torch.Tensor):
+        raise ModelCheckError(f"the output is a {type(output).__name__}: class scores [batch, classes] are needed")
+    if found.dim() != 2 or found.shape[1] < 2 or not found.is_floating_point():
+        raise ModelCheckError(
+            f"the output is {list(found.shape)} of {found.dtype}: class scores [batch, classes], floating point, of at "
+            "least two classes are needed"
+        )
+    return found.detach().cpu()
+
+
+def _checked_targets(targets: Any, scores: Tensor, where: str) -> Tensor:
+    import torch
+
+    if not isinstance(targets, torch.Tensor):
+        raise BatchError(f"{where}: the targets are a {type(targets).__name__}: a tensor of class indices is needed")
+    if targets.is_floating_point() or targets.dtype == torch.bool or tuple(targets.shape) != (len(scores),):
+        raise BatchError(
+            f"{where}: the targets are {list(targets.shape)} of {targets.dtype}: integer class indices "
+            f"[{len(scores)}] are needed"
+        )
+    low, high = int(targets.min()), int(targets.max())
+    if low < 0 or high >= scores.shape[1]:
+        wrong = low if low < 0 else high
+        raise BatchError(f"{where}: target {wrong} is no class: the model scores classes 0 to {scores.shape[1] - 1}")
+    return targets.detach().cpu().long()

@@ -1,0 +1,193 @@
+"""What data is: a DataLoader, a Dataset, a LightningDataModule or a pair of tensors, seen as batches."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pytest_modelcheck.errors import ModelCheckError, require
+from pytest_modelcheck.evaluation.tensor_data import TensorData, tensor_data
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_LABEL_KEYS = ("labels", "label", "targets", "target")
+_LIGHTNING = ("lightning", "pytorch_lightning")
+_TRANSFER_HOOKS = ("on_before_batch_transfer", "transfer_batch_to_device", "on_after_batch_transfer")
+
+# A batch of what is not in batches yet. See the costs of evaluation: 100 to 250 images are best on a CPU.
+_BATCH = 250
+
+# How many samples of a data set stand for all of it, where it cannot be read as one tensor.
+_SAMPLED = 32
+
+
+@dataclass(frozen=True)
+class Source:
+    """Data to evaluate on. `size` is `None` where it is not known before the end.
+
+    `tensors` is the same data as whole tensors, where that is provably the same. `module` is the LightningDataModule
+    that gave the loader, if one did.
+    """
+
+    loader: Any
+    size: int | None
+    batch_size: int
+    tensors: TensorData | None
+    module: Any = None
+
+    def transfer(self, model: Any, batch: Any, device: str) -> Any:
+        """The batch after the hooks that Lightning runs when it moves one to a device, on the device."""
+        torch = require("torch", "evaluating a model")
+        for name in _TRANSFER_HOOKS:
+            hook = _own_hook(self.module, name) or _own_hook(model, name)
+            if hook is not None:
+                extra = (torch.device(device),) if name == "transfer_batch_to_device" else ()
+                batch = hook(batch, *extra, 0)
+        return batch
+
+
+def open_data(data: Any, model: Any = None) -> Source:
+    """Look at data before reading it. `model` tells whether Lightning's batch hooks stand in the way of whole tensors.
+
+    Raises `ModelCheckError` for what is no data, for empty data, and for loaders that leave samples out or give some
+    of them twice: `drop_last`, sampling with replacement, a shard of a distributed sampler.
+    """
+    torch = require("torch", "reading data")
+    module = data if is_lightning(data, "LightningDataModule") else None
+    found = _test_loader(data) if module is not None else data
+    if isinstance(found, tuple | list) and len(found) == 2 and all(torch.is_tensor(item) for item in found):
+        found = torch.utils.data.TensorDataset(*found)
+    if isinstance(found, torch.utils.data.Dataset) or (hasattr(found, "__getitem__") and hasattr(found, "__len__")):
+        if isinstance(found, str | bytes | list | tuple | dict):
+            raise _not_data(data)
+        found = torch.utils.data.DataLoader(found, batch_size=_BATCH)
+    if not isinstance(found, torch.utils.data.DataLoader):
+        raise _not_data(data)
+    size = _size(torch, found)
+    batch_size = found.batch_size or _BATCH
+    plain = not any(_own_hook(owner, name) for owner in (module, model) for name in _TRANSFER_HOOKS)
+    tensors = tensor_data(found) if plain and size else None
+    return Source(found, size, batch_size, tensors, module)
+
+
+def split_batch(batch: Any) -> tuple[Any, Tensor]:
+    """The inputs and the targets of a batch: of a pair, or of a mapping that has labels under a usual name."""
+    if isinstance(batch, Mapping):
+        keys = [key for key in _LABEL_KEYS if key in batch]
+        if len(keys) == 1:
+            return {key: value for key, value in batch.items() if key != keys[0]}, batch[keys[0]]
+        raise ModelCheckError(f"a batch is a mapping with the keys {list(batch)}: one of {_LABEL_KEYS} is needed")
+    if isinstance(batch, tuple | list) and len(batch) == 2:
+        return batch[0], batch[1]
+    kind = f"{type(batch).__name__} of {len(batch)}" if hasattr(batch, "__len__") else type(batch).__name__
+    raise ModelCheckError(f"a batch is a {kind}: a pair (inputs, targets) or a mapping with labels is needed")
+
+
+def is_lightning(value: object, name: str) -> bool:
+    """Whether a value is of this class of Lightning, under either of its import names."""
+    return any(
+        base.__name__ == name and base.__module__.partition(".")[0] in _LIGHTNING for base in type(value).__mro__
+    )
+
+
+def _own_hook(owner: Any, name: str) -> Callable[..., Any] | None:
+    """A Lightning hook that its owner has written itself, or `None`."""
+    hook = getattr(type(owner), name, None)
+    if hook is None or hook.__module__.partition(".")[0] in _LIGHTNING:
+        return None
+    bound: Callable[..., Any] = getattr(owner, name)
+    return bound
+
+
+def _not_data(data: object) -> ModelCheckError:
+    return ModelCheckError(
+        f"{type(data).__name__} is no data: give a DataLoader, a Dataset, a LightningDataModule or a pair of tensors"
+    )
+
+
+def _test_loader(module: Any) -> Any:
+    try:
+        module.prepare_data()
+        module.setup("test")
+        loader = module.test_dataloader()
+    except Exception as error:
+        raise ModelCheckError(f"{type(module).__name__} gave no test data: {type(error).__name__}: {error}") from error
+    loaders = loader if isinstance(loader, list | tuple) else [loader]
+    if len(loaders) != 1:
+        raise ModelCheckError(
+            f"{type(module).__name__}.test_dataloader() gave {len(loaders)} loaders: pass one of them"
+        )
+    return loaders[0]
+
+
+def _size(torch: Any, loader: Any) -> int | None:
+    """The number of samples that the loader gives, every sample of its sampler once; `None` where it has no length."""
+    if isinstance(loader.dataset, torch.utils.data.IterableDataset):
+        return None
+    sampler = loader.sampler
+    if isinstance(sampler, torch.utils.data.DistributedSampler):
+        raise ModelCheckError("the loader's DistributedSampler gives one process's share: evaluate on all the data")
+    if getattr(sampler, "replacement", False):
+        raise ModelCheckError(
+            f"the loader's {type(sampler).__name__} draws with replacement: some samples would count twice and some "
+            "not at all. Evaluate without it"
+        )
+    try:
+        size = len(sampler)
+    except TypeError:
+        return None
+    if size == 0:
+        raise ModelCheckError("the data is empty: there is no sample to judge")
+    if type(loader.batch_sampler) is not torch.utils.data.BatchSampler and loader.batch_size is None:
+        return None if loader.batch_sampler is not None else size
+    if loader.drop_last and size % loader.batch_size:
+        raise ModelCheckError(
+            f"the loader has drop_last=True and leaves {size % loader.batch_size} of {size:,} samples unread. "
+            "Evaluate with drop_last=False"
+        )
+    return size
+
+
+def fingerprint(source: Source) -> str:
+    """A digest of the data and of how it is put into batches, or `""` where reading it again may give something else.
+
+    Whole tensors are digested to the last value; of other map-style data 32 samples, evenly spread, stand for all.
+    """
+    loader = source.loader
+    digest = hashlib.sha256(f"{type(loader.dataset).__qualname__} {id(loader.collate_fn)} {source.batch_size}".encode())
+    if source.tensors is not None:
+        digest.update(source.tensors.fingerprint().encode())
+        return digest.hexdigest()
+    if source.size is None or not hasattr(loader.dataset, "__getitem__"):
+        return ""
+    size = len(loader.dataset)
+    try:
+        for index in sorted({size * step // _SAMPLED for step in range(_SAMPLED)}):
+            for part in _parts(loader.dataset[index]):
+                digest.update(part)
+    except Exception:  # whatever stands in the way of reading it twice also stands in the way of reusing it
+        return ""
+    return digest.hexdigest()
+
+
+def _parts(sample: Any) -> Iterator[bytes]:
+    """The bytes of a sample; a `TypeError` for a part that has no bytes of its own."""
+    if hasattr(sample, "detach"):
+        sample = sample.detach().cpu().contiguous().numpy()
+    if hasattr(sample, "tobytes") and hasattr(sample, "dtype"):
+        yield f"{sample.dtype} {sample.shape}".encode()
+        yield sample.tobytes()
+    elif isinstance(sample, Mapping):
+        for key, value in sample.items():
+            yield repr(key).encode()
+            yield from _parts(value)
+    elif isinstance(sample, tuple | list):
+        for value in sample:
+            yield from _parts(value)
+    elif isinstance(sample, bool | int | float | str | bytes) or sample is None:
+        yield repr(sample).encode()
+    else:
+        raise TypeError(f"a {type(sample).__name__} has no bytes of its own")

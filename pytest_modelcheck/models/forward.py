@@ -1,0 +1,90 @@
+"""One forward pass, looked at from outside: what went in, what each layer gave, what came out."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pytest_modelcheck import guard
+from pytest_modelcheck.devices import placed
+from pytest_modelcheck.errors import ModelCheckError
+from pytest_modelcheck.tensors import called, copied, is_finite, moved_to, require_module, same_tensors, tensors_in
+
+if TYPE_CHECKING:
+    from torch.nn import Module
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What one forward pass gave. `layers` has, for each layer asked for, its output at every call, in order."""
+
+    output: Any
+    layers: Mapping[str, Sequence[Any]]
+    device: str
+    changes: list[str] = field(default_factory=list)
+
+
+def observe(model: Module, inputs: Any, *, layers: Sequence[str] = (), device: str = "") -> Observation:
+    """Run the model once on the inputs, in evaluation mode and without gradients, and leave it as it was.
+
+    A tuple is passed as positional arguments, a mapping as keywords, anything else as the one argument. The model
+    gets a copy of the inputs. Raises `ModelCheckError` where the forward raises, or a layer is not there.
+    """
+    torch = require_module(model)
+    outputs: dict[str, list[Any]] = {name: [] for name in layers}
+    with (
+        guard.preserved_model(model) as changes,
+        placed(model, device) as target,
+        ExitStack() as hooks,
+        torch.no_grad(),
+    ):
+        for name in layers:
+            hooks.enter_context(_hook(_layer(model, name), outputs[name].append))
+        given = moved_to(copied(inputs), target)
+        model.eval()
+        output = called(model, given)
+        if not same_tensors(given, moved_to(inputs, target)):
+            changes.append("the input was changed in place")
+    return Observation(output, outputs, target, changes)
+
+
+def first_nonfinite_layer(model: Module, inputs: Any, *, device: str = "") -> str:
+    """The first layer, in the order of the forward pass, whose parameters or output are not finite; `""` if none is."""
+    require_module(model)
+    for name, parameter in model.named_parameters():
+        if not is_finite(parameter):
+            return f"parameter {name} is not finite"
+    names = [name for name, module in model.named_modules() if name and not any(True for _ in module.children())]
+    order: list[str] = []
+    with ExitStack() as hooks:
+        for name in names:
+            hooks.enter_context(_hook(_layer(model, name), _noting(name, order)))
+        observe(model, inputs, device=device)
+    return f"the output of layer {order[0]} is not finite" if order else ""
+
+
+def _noting(name: str, order: list[str]) -> Callable[[Any], None]:
+    def note(output: Any) -> None:
+        if any(not is_finite(tensor) for _, tensor in tensors_in(output)):
+            order.append(name)
+
+    return note
+
+
+def _layer(model: Module, name: str) -> Module:
+    try:
+        return model.get_submodule(name)
+    except AttributeError:
+        names = [name for name, _ in model.named_modules() if name]
+        close = difflib.get_close_matches(name, names, n=3) or names[:5]
+        raise ModelCheckError(f"there is no layer {name!r}; there is {', '.join(close) or 'no layer at all'}") from None
+
+
+def _hook(module: Module, keep: Callable[[Any], None]) -> ExitStack:
+    handle = module.register_forward_hook(lambda _module, _inputs, output: keep(output))
+    stack = ExitStack()
+    stack.callback(handle.remove)
+    return stack

@@ -1,0 +1,159 @@
+"""The command-line options, each with an ini key of the same name, and the settings that follow from both."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_modelcheck.devices import missing_device, parse_devices
+from pytest_modelcheck.errors import ConfigError, MissingDependency
+
+REPORT_ENDINGS = (".json", ".md", ".html")
+
+_LARGEST_SEED = 2**32 - 1
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the options and the ini file say."""
+
+    enabled: bool
+    devices: tuple[str, ...]
+    seed: int
+    full: bool
+    timeout: float | None
+    reports: tuple[Path, ...]
+    mnist_root: Path
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare the options and their ini keys."""
+    group = parser.getgroup("modelcheck", "model gates (pytest-modelcheck)")
+    _add(parser, group, "modelcheck", "run the gates; without it they are skipped", ini="bool", default=False)
+    _add(
+        parser,
+        group,
+        "modelcheck-device",
+        "where gates run: auto (default), cpu, cuda, cuda:N or mps; a comma list runs every gate once for each",
+        default="auto",
+        metavar="DEVICE",
+    )
+    _add(
+        parser, group, "modelcheck-seed", "the seed that every gate starts from (default: 0)", default="0", metavar="N"
+    )
+    _add(
+        parser,
+        group,
+        "modelcheck-report",
+        "write a report there; the ending picks the format: .json, .md or .html (repeatable)",
+        ini="linelist",
+        default=[],
+        action="append",
+        metavar="PATH",
+    )
+    _add(
+        parser,
+        group,
+        "modelcheck-full",
+        "read all the data of a gate, also where its verdict is certain before",
+        ini="bool",
+        default=False,
+    )
+    _add(
+        parser,
+        group,
+        "modelcheck-timeout",
+        "end a gate that runs longer than this, with its stack, and go on (default: no limit)",
+        default="",
+        metavar="SECONDS",
+    )
+    _add(
+        parser,
+        group,
+        "modelcheck-mnist-root",
+        "the folder that holds MNIST/raw, for the fixture modelcheck_mnist, relative to the rootdir (default: data)",
+        default="data",
+        metavar="DIR",
+    )
+
+
+def _add(
+    parser: pytest.Parser, group: Any, name: str, text: str, *, ini: Any = "string", default: Any, **option: Any
+) -> None:
+    # The option's own default is None: it then leaves the word to the ini key.
+    key = name.replace("-", "_")
+    if ini == "bool":
+        option["action"] = "store_true"
+    parser.addini(key, text, type=ini, default=default)
+    group.addoption(f"--{name}", dest=key, default=None, help=text, **option)
+
+
+def read_settings(config: pytest.Config) -> Settings:
+    """The settings of this run; a usage error for an option that makes no sense, or a device that is not there."""
+    try:
+        settings = Settings(
+            enabled=bool(_value(config, "modelcheck")),
+            devices=parse_devices(str(_value(config, "modelcheck_device"))),
+            seed=_seed(str(_value(config, "modelcheck_seed"))),
+            full=bool(_value(config, "modelcheck_full")),
+            timeout=_timeout(str(_value(config, "modelcheck_timeout"))),
+            reports=tuple(_report(config, str(path)) for path in _value(config, "modelcheck_report")),
+            mnist_root=config.rootpath / str(_value(config, "modelcheck_mnist_root")),
+        )
+        if settings.enabled and not is_worker(config):
+            _require_devices(settings.devices)
+    except (ConfigError, MissingDependency) as error:
+        raise pytest.UsageError(f"modelcheck: {error}") from None
+    return settings
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Whether this process is a worker of pytest-xdist."""
+    return hasattr(config, "workerinput")
+
+
+def threads_of(config: pytest.Config) -> int | None:
+    """One torch thread where processes share the processors, unless the user has said how many."""
+    shared = is_worker(config) or os.environ.get("CI", "").lower() in ("true", "1")
+    return 1 if shared and "OMP_NUM_THREADS" not in os.environ else None
+
+
+def _value(config: pytest.Config, key: str) -> Any:
+    given = config.getoption(key)
+    return config.getini(key) if given is None else given
+
+
+def _require_devices(devices: tuple[str, ...]) -> None:
+    for device in devices:
+        problem = missing_device(device)
+        if problem:
+            raise ConfigError(f"--modelcheck-device={device}: {problem}. Use cpu or auto, or a machine that has one")
+
+
+def _seed(text: str) -> int:
+    if not text.isdigit() or int(text) > _LARGEST_SEED:
+        raise ConfigError(f"--modelcheck-seed={text}: an integer from 0 to {_LARGEST_SEED} is expected")
+    return int(text)
+
+
+def _timeout(text: str) -> float | None:
+    if not text:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise ConfigError(f"--modelcheck-timeout={text}: a number of seconds above 0 is expected")
+    return seconds
+
+
+def _report(config: pytest.Config, text: str) -> Path:
+    if Path(text).suffix not in REPORT_ENDINGS:
+        raise ConfigError(f"--modelcheck-report={text}: a path ending in {', '.join(REPORT_ENDINGS)} is expected")
+    return config.invocation_params.dir / text

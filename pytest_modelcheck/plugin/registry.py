@@ -1,0 +1,68 @@
+"""The checks that markers can name: those of this package, and those that other plugins bring."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_modelcheck.checks import FAMILIES, load_check
+from pytest_modelcheck.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pytest_modelcheck.mechanism import Check
+
+PLAIN_MARKS: Mapping[str, str] = MappingProxyType(
+    {
+        "modelcheck": "modelcheck: this test is a gate; it runs under --modelcheck only.",
+        "modelcheck_device": "modelcheck_device(name): the gate runs on this device, or is skipped without it.",
+    }
+)
+
+
+class Registry:
+    """Checks by name; those of this package are imported when they are asked for."""
+
+    def __init__(self, extra: Iterable[Check[Any]]) -> None:
+        self._own = tuple(name for names in FAMILIES.values() for name in names)
+        self._extra: dict[str, Check[Any]] = {}
+        for item in extra:
+            if item.name in self._own or item.name in self._extra or item.marker in PLAIN_MARKS:
+                raise ConfigError(f"two checks are named {item.name}: {self._module(item.name)} and {item.module}")
+            self._extra[item.name] = item
+
+    def names(self) -> tuple[str, ...]:
+        """The names of all checks."""
+        return (*self._own, *self._extra)
+
+    def of_marker(self, marker: str) -> Check[Any]:
+        """The check behind a `modelcheck_*` marker; a `ConfigError` with the valid ones where there is none."""
+        name = marker.removeprefix("modelcheck_")
+        if name in self._own:
+            return load_check(name)
+        if name in self._extra:
+            return self._extra[name]
+        valid = [f"modelcheck_{item}" for item in self.names()] + ["modelcheck_device"]
+        close = difflib.get_close_matches(marker, valid, n=1)
+        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        raise ConfigError(f"unknown mark {marker!r}{hint}; the marks are {', '.join(valid)}")
+
+    def _module(self, name: str) -> str:
+        return self._extra[name].module if name in self._extra else "pytest_modelcheck"
+
+
+def collected_registry(config: pytest.Config) -> Registry:
+    """This package's checks and those of the hook `pytest_modelcheck_checks`; a usage error if two share a name."""
+    try:
+        return Registry(item for batch in config.hook.pytest_modelcheck_checks(config=config) for item in batch)
+    except ConfigError as error:
+        raise pytest.UsageError(f"modelcheck: {error}") from None
+
+
+def marker_lines(registry: Registry, *, described: bool) -> list[str]:
+    """The lines for pytest's list of markers; describing them imports the checks, naming them does not."""
+    checks = [registry.of_marker(f"modelcheck_{name}").marker_line for name in registry.names()] if described else []
+    return [*PLAIN_MARKS.values(), *(checks or [f"modelcheck_{name}: see --markers" for name in registry.names()])]

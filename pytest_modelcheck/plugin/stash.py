@@ -1,0 +1,29 @@
+"""What lives for a session, in `config.stash`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from pytest_modelcheck.plugin.options import Settings
+from pytest_modelcheck.plugin.registry import Registry
+
+
+@dataclass(frozen=True)
+class Session:
+    """One pytest session: its settings, its checks, and what its gates share."""
+
+    settings: Settings
+    registry: Registry
+    threads: int | None
+    shared: dict[Any, Any] = field(default_factory=dict)
+
+
+SESSION = pytest.StashKey[Session]()
+
+
+def session_of(config: pytest.Config) -> Session:
+    """The session's data, set when pytest was configured."""
+    return config.stash[SESSION]

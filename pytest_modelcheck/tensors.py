@@ -1,0 +1,107 @@
+"""Tensors in nested values: found, copied, moved and compared; and a model called on them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from pytest_modelcheck import guard
+from pytest_modelcheck.errors import ModelCheckError, require
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Module
+
+
+def require_module(model: object) -> Any:
+    """Torch, once it is clear that the model is one of its modules."""
+    torch = require("torch", "looking at a model")
+    if not isinstance(model, torch.nn.Module):
+        raise ModelCheckError(f"{type(model).__name__} is no torch.nn.Module: give the model itself")
+    return torch
+
+
+def called(model: Module, inputs: Any) -> Any:
+    """The model's output: a tuple is passed as positional arguments, a mapping as keywords, anything else as the one.
+
+    Raises `ModelCheckError`, with the shapes of the inputs, where the forward raises.
+    """
+    __tracebackhide__ = True
+    try:
+        if isinstance(inputs, Mapping):
+            return model(**inputs)
+        return model(*inputs) if isinstance(inputs, tuple) else model(inputs)
+    except ModelCheckError:
+        raise
+    except Exception as error:
+        shapes = ", ".join(f"{path or 'input'} {list(tensor.shape)}" for path, tensor in tensors_in(inputs))
+        raise ModelCheckError(
+            f"forward raised {type(error).__name__}: {error}\n  inputs: {shapes or type(inputs).__name__}"
+        ) from error
+
+
+def tensors_in(value: Any, path: str = "") -> Iterator[tuple[str, Tensor]]:
+    """Every tensor in a value with its path: `"0"` in a tuple, `"last_hidden_state"` in a model output.
+
+    >>> import torch
+    >>> [path for path, _ in tensors_in((torch.zeros(1), {"state": torch.zeros(1)}))]
+    ['0', '1.state']
+    """
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(value, torch.Tensor):
+        yield path, value
+    else:
+        for key, item in _children(value):
+            yield from tensors_in(item, f"{path}.{key}" if path else key)
+
+
+def _children(value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        yield from ((str(key), item) for key, item in value.items())
+    elif isinstance(value, tuple) and hasattr(value, "_fields"):
+        yield from zip(value._fields, value, strict=True)
+    elif isinstance(value, list | tuple):
+        yield from ((str(index), item) for index, item in enumerate(value))
+    elif is_dataclass(value) and not isinstance(value, type):
+        yield from ((item.name, getattr(value, item.name)) for item in fields(value))
+
+
+def copied(value: Any) -> Any:
+    """The value with every tensor in it copied, so that a model may write into what it is given."""
+    if hasattr(value, "clone") and callable(value.clone):
+        return value.clone()
+    if isinstance(value, Mapping):
+        return {key: copied(item) for key, item in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*map(copied, value))
+    if isinstance(value, list | tuple):
+        return type(value)(map(copied, value))
+    return value
+
+
+def moved_to(value: Any, device: str) -> Any:
+    """The value with every tensor in it on the device: tensors, mappings, sequences and dataclasses are looked into."""
+    if hasattr(value, "to") and callable(value.to):
+        return value.to(device)
+    if isinstance(value, Mapping):
+        return {key: moved_to(item, device) for key, item in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(moved_to(item, device) for item in value))
+    if isinstance(value, list | tuple):
+        return type(value)(moved_to(item, device) for item in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{item.name: moved_to(getattr(value, item.name), device) for item in fields(value)})
+    return value
+
+
+def same_tensors(left: Any, right: Any) -> bool:
+    """Whether the tensors in two values of one structure are the same, in order."""
+    pairs = zip(tensors_in(left), tensors_in(right), strict=True)
+    return all(guard.same_tensor(one, other) for (_, one), (_, other) in pairs)
+
+
+def is_finite(tensor: Tensor) -> bool:
+    """Whether no element is NaN or infinite. A tensor on the meta device has no elements to ask."""
+    return tensor.is_meta or not tensor.is_floating_point() or bool(tensor.isfinite().all())

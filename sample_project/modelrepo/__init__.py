@@ -1,0 +1,1 @@
+"""A small model repository: a text encoder and a digit classifier, gated by pytest-modelcheck."""

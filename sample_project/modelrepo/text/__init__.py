@@ -1,0 +1,1 @@
+"""Text: DistilBERT's tokenizer with the real uncased vocabulary, and its encoder."""
