@@ -103,7 +103,7 @@ def _result(
     counts = run.counts()
     return Result(
         outcome="passed" if ok else "failed",
-        promised=f"accuracy {promised}",
+        promised=promised,
         measured=measured,
         message="" if ok else "\n".join([finding, *_weakest(counts)]),
         margin=margin,

@@ -48,22 +48,22 @@ def shape(
     >>> shape(model, torch.zeros(2, 4), expected="batch 3").ok
     True
     >>> print(shape(model, torch.zeros(2, 4), expected=[2, 5], layer="0").message)
-    shape of Sequential: layer 0 gives [2, 3], promised [2, 5]: axis 1 is 3, promised 5.
+    shape of Sequential: layer 0 is [2, 3], promised [2, 5]: axis 1 is 3, promised 5.
     """
     promised = parse_shape(expected)
     seen = observe(model, inputs, layers=[layer] if layer is not None else [], device=current().device)
     sizes: dict[str, int] = {}
-    place = "the output" if layer is None else f"layer {layer}"
+    place = "output" if layer is None else f"layer {layer}"
     found = [list(tensor.shape) for tensor in _tensors(seen, layer)]
     problems = [
-        f"{place} gives {size}, promised {promised}: {problem}."
+        f"{place} is {size}, promised {promised}: {problem}."
         for size in found
         if (problem := mismatch(size, promised, sizes))
     ]
     shown = ", ".join(map(str, dict.fromkeys(map(str, found))))
     return Result(
         outcome="failed" if problems else "passed",
-        promised=f"{place} is {promised}",
+        promised=f"{place} {promised}",
         measured=shown + (f", with {_bound(sizes)}" if sizes else ""),
         message="\n".join(dict.fromkeys(problems)),
         evidence={"layer": layer or "", "shapes": found, "sizes": sizes},

@@ -1,13 +1,17 @@
-"""The pytest plugin: hooks over plain functions. Loaded at every start of pytest, it imports nothing heavy."""
+"""The pytest plugin: hooks over plain functions.
+
+This module is loaded at every start of pytest and imports little; what runs gates is loaded under `--modelcheck` only.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
 from typing import Any
 
 import pytest
 
-from pytest_modelcheck.plugin import collection, gates, hookspecs
+from pytest_modelcheck.plugin import collection, hookspecs
 from pytest_modelcheck.plugin.fixtures import (
     _modelcheck_run_device,
     modelcheck,
@@ -18,7 +22,6 @@ from pytest_modelcheck.plugin.fixtures import (
 from pytest_modelcheck.plugin.options import add_options, is_worker, read_settings, threads_of
 from pytest_modelcheck.plugin.registry import collected_registry, marker_lines
 from pytest_modelcheck.plugin.stash import SESSION, Session
-from pytest_modelcheck.plugin.timeout import time_limit
 
 __all__ = ["_modelcheck_run_device", "modelcheck", "modelcheck_device", "modelcheck_mnist", "modelcheck_texts"]
 
@@ -37,9 +40,16 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[SESSION] = session
     for line in marker_lines(session.registry, described=bool(config.getoption("markers", False))):
         config.addinivalue_line("markers", line)
-    if session.settings.enabled and not is_worker(config):
-        from pytest_modelcheck.plugin.reporter import Reporter
+    if session.settings.enabled:
+        _enable(config)
 
+
+def _enable(config: pytest.Config) -> None:
+    from pytest_modelcheck.plugin import running
+    from pytest_modelcheck.plugin.reporter import Reporter
+
+    config.pluginmanager.register(running, "modelcheck-running")
+    if not is_worker(config):
         config.pluginmanager.register(Reporter(config), "modelcheck-reporter")
 
 
@@ -62,42 +72,6 @@ def pytest_make_collect_report(
     collector: pytest.Collector,
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     report = yield
-    if report.failed and "'modelcheck_" in report.longreprtext:
+    if report.failed and re.search("'modelcheck_.* not found in `markers`", report.longreprtext):
         report.sections.append(("modelcheck", collection.valid_marks(collector.config)))
-    return report
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    with gates.test_running(item):
-        return (yield)
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
-    gates.begin(item)
-    with time_limit(gates.timeout_of(item)):
-        yield
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
-    __tracebackhide__ = True
-    with time_limit(gates.timeout_of(item)):
-        yield
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-    __tracebackhide__ = True
-    gates.check_promises(pyfuncitem)
-    return (yield)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    report = yield
-    gates.report_gate(item, call, report)
     return report

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,34 +11,7 @@ from pytest_modelcheck.plugin.stash import session_of
 if TYPE_CHECKING:
     import torch
 
-    from pytest_modelcheck.evaluation.gate import ClassCounts
-
-
-@dataclass(frozen=True)
-class Modelcheck:
-    """The handle of a gate: where it runs, the seed it started from, and the pass over data that its checks share."""
-
-    device_name: str
-    seed: int
-
-    @property
-    def device(self) -> torch.device:
-        """The device of this gate."""
-        import torch
-
-        from pytest_modelcheck.devices import resolve_device
-
-        return torch.device(resolve_device(self.device_name))
-
-    def evaluate(self, model: Any, data: Any) -> ClassCounts:
-        """Every sample of the data, by target and predicted class; the pass is shared with the accuracy gates."""
-        from pytest_modelcheck.context import current
-        from pytest_modelcheck.evaluation.predictions import shared_pass
-
-        context = current()
-        run = shared_pass(model, data, context.shared, device=context.device, threads=context.threads)
-        run.read()
-        return run.counts()
+    from pytest_modelcheck.plugin.handle import Modelcheck
 
 
 @pytest.fixture
@@ -52,6 +24,8 @@ def _modelcheck_run_device(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def modelcheck(_modelcheck_run_device: str, request: pytest.FixtureRequest) -> Modelcheck:
     """The handle of this gate: its .device, its .seed, and .evaluate(model, data)."""
+    from pytest_modelcheck.plugin.handle import Modelcheck
+
     return Modelcheck(_modelcheck_run_device, session_of(request.config).settings.seed)
 
 

@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
+from pytest_modelcheck import guard
+from pytest_modelcheck.context import Context
 from pytest_modelcheck.devices import missing_device
+from pytest_modelcheck.mechanism import raise_unless_ok
 from pytest_modelcheck.plugin.collection import RUN_DEVICE, asked_device, bound_markers, is_gate
 from pytest_modelcheck.plugin.rows import Row, phase_rows
 from pytest_modelcheck.plugin.stash import session_of
@@ -17,7 +20,7 @@ from pytest_modelcheck.result import Result
 
 
 @dataclass
-class Run:
+class State:
     """One test while it runs: whether it is a gate, its results so far, and whether one of its markers broke."""
 
     is_gate: bool
@@ -25,32 +28,26 @@ class Run:
     marker_broke: bool = False
 
 
-RUN = pytest.StashKey[Run]()
+STATE = pytest.StashKey[State]()
 
 
 @contextmanager
-def test_running(item: pytest.Item) -> Iterator[None]:
-    """The surroundings of a test under `--modelcheck`, whose assert forms leave rows.
+def surroundings(item: pytest.Item) -> Iterator[None]:
+    """What a test runs in: its assert forms leave rows.
 
     A gate also gets its device and seed, and the world is restored when it is over.
     """
     session = session_of(item.config)
-    if not session.settings.enabled:
-        yield
-        return
-    from pytest_modelcheck import guard
-    from pytest_modelcheck.context import Context
-
-    run = item.stash[RUN] = Run(is_gate(item))
+    state = item.stash[STATE] = State(is_gate(item))
     context = Context(
-        record=run.results.append,
-        device=_device(item, session.settings.devices) if run.is_gate else "",
+        record=state.results.append,
+        device=_device(item, session.settings.devices) if state.is_gate else "",
         seed=session.settings.seed,
         threads=session.threads,
         full=session.settings.full,
         shared=session.shared,
     )
-    if not run.is_gate:
+    if not state.is_gate:
         with context.active():
             yield
         return
@@ -61,11 +58,11 @@ def test_running(item: pytest.Item) -> Iterator[None]:
 
 def begin(item: pytest.Item) -> None:
     """Before a gate's fixtures: forget an earlier try of it, and skip it where its own device is not there."""
-    run = item.stash.get(RUN, None)
-    if run is None or not run.is_gate:
+    state = item.stash.get(STATE, None)
+    if state is None or not state.is_gate:
         return
-    run.results.clear()
-    run.marker_broke = False
+    state.results.clear()
+    state.marker_broke = False
     asked = asked_device(item)
     problem = asked and asked not in session_of(item.config).settings.devices and missing_device(asked)
     if problem:
@@ -75,33 +72,31 @@ def begin(item: pytest.Item) -> None:
 def check_promises(item: pytest.Function) -> None:
     """Run the checks of a gate's markers, all of them, and raise what the broken ones say."""
     __tracebackhide__ = True
-    run = item.stash.get(RUN, None)
-    if run is None:
+    state = item.stash.get(STATE, None)
+    if state is None:
         return
-    from pytest_modelcheck.mechanism import raise_unless_ok
-
     broken: list[tuple[Result, BaseException | None]] = []
     for bound in bound_markers(item, session_of(item.config)):
         result, cause = bound.check.run(tuple(_subject(item, name) for name in bound.fixtures), bound.promises)
-        run.results.append(result)
+        state.results.append(result)
         if not result.ok:
             broken.append((result, cause))
     if broken:
-        run.marker_broke = True
+        state.marker_broke = True
         first, cause = next((pair for pair in broken if pair[0].outcome == "error"), broken[0])
         raise_unless_ok(replace(first, message="\n\n".join(result.message for result, _ in broken)), cause)
 
 
 def report_gate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
     """Put a gate's rows on its report, where they survive xdist, and on its properties, where JUnit finds them."""
-    run = item.stash.get(RUN, None)
-    if run is None:
+    state = item.stash.get(STATE, None)
+    if state is None:
         return
-    if run.marker_broke and report.when == "call" and call.excinfo is not None and report.failed:
+    if state.marker_broke and report.when == "call" and call.excinfo is not None and report.failed:
         _show_message_first(report, call.excinfo)
-    if not (run.is_gate or run.results):
+    if not (state.is_gate or state.results):
         return
-    rows = phase_rows(report, run.results, call.excinfo.value if call.excinfo else None)
+    rows = phase_rows(report, state.results, call.excinfo.value if call.excinfo else None)
     report.modelcheck = rows  # type: ignore[attr-defined]
     report.user_properties.extend(map(_property, rows))
 
@@ -134,5 +129,5 @@ def _device(item: pytest.Item, devices: tuple[str, ...]) -> str:
 
 def timeout_of(item: pytest.Item) -> float | None:
     """The seconds that one phase of this gate may take, or `None`."""
-    run = item.stash.get(RUN, None)
-    return session_of(item.config).settings.timeout if run is not None and run.is_gate else None
+    state = item.stash.get(STATE, None)
+    return session_of(item.config).settings.timeout if state is not None and state.is_gate else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -46,6 +45,8 @@ class Registry:
         if name in self._extra:
             return self._extra[name]
         valid = [f"modelcheck_{item}" for item in self.names()] + ["modelcheck_device"]
+        import difflib  # costs every start of pytest otherwise
+
         close = difflib.get_close_matches(marker, valid, n=1)
         hint = f" (did you mean {close[0]!r}?)" if close else ""
         raise ConfigError(f"unknown mark {marker!r}{hint}; the marks are {', '.join(valid)}")

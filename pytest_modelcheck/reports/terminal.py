@@ -20,10 +20,11 @@ _STYLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 _WORDS: Mapping[str, str] = MappingProxyType({"error": "ERROR", "failed": "FAILED", "passed": "ok"})
+_GATE = 1
 _HEADINGS = ("verdict", "gate", "check", "promised", "measured", "margin", "device", "s")
 
 # Columns that shrink when the terminal is narrow, and how narrow each may get.
-_SHRINKING: Mapping[int, int] = MappingProxyType({1: 14, 3: 12, 4: 12})
+_SHRINKING: Mapping[int, int] = MappingProxyType({_GATE: 14, 3: 12, 4: 12})
 
 # Columns that a narrow terminal does without, and the width from which on they are shown.
 _WIDE: Mapping[int, int] = MappingProxyType({2: 72, 6: 100, 7: 100})
@@ -84,11 +85,16 @@ def _shrink(widths: list[int], least: Mapping[int, int], room: int) -> None:
 
 
 def _row(values: Sequence[str], widths: Sequence[int]) -> str:
-    cells = (_cut(value, width).ljust(width) for value, width in zip(values, widths, strict=True))
+    cuts = [_cut_middle if index == _GATE else _cut_end for index in range(len(values))]
+    cells = (cut(value, width).ljust(width) for cut, value, width in zip(cuts, values, widths, strict=True))
     return (" " * _GAP).join(cells).rstrip()
 
 
-def _cut(text: str, width: int) -> str:
+def _cut_end(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 2]}.."
+
+
+def _cut_middle(text: str, width: int) -> str:
     """The text within a width; its middle makes room, since both ends tell tests apart."""
     if len(text) <= width:
         return text
