@@ -7,6 +7,7 @@ Numbers are compared as fractions: a promise of `0.95` is 95/100, not the neares
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -39,7 +40,8 @@ def exact(value: object) -> Fraction | None:
     if isinstance(value, int | Fraction):
         return Fraction(value)
     if isinstance(value, float):
-        return Fraction(str(value)) if math.isfinite(value) else None
+        # float.__repr__, because a subclass may print fewer digits, and numpy can be told to.
+        return Fraction(float.__repr__(value)) if math.isfinite(value) else None
     if isinstance(value, Decimal):
         # A decimal may carry an exponent whose fraction fits no memory; a float's range is enough for a promise.
         return Fraction(value) if value.is_finite() and abs(value.adjusted()) <= 400 else None
@@ -47,12 +49,17 @@ def exact(value: object) -> Fraction | None:
 
 
 def _scalar(value: Any) -> Fraction | None:
-    # numpy scalars print as the shortest decimal of their own precision; a tensor's item() is a Python number.
+    # A numpy scalar is the shortest decimal of its own precision; a tensor's item() is a Python number.
     if getattr(value, "shape", None) != () or not callable(getattr(value, "item", None)):
         return None
-    item = value.item()
+    if getattr(value.dtype, "kind", "") in ("m", "M"):  # a span or a point of time
+        return None
+    try:
+        item = value.item()
+    except Exception:  # a tensor on the meta device has no value
+        return None
     if isinstance(item, float) and type(value).__module__ == "numpy" and math.isfinite(item):
-        return Fraction(str(value))
+        return Fraction(sys.modules["numpy"].format_float_scientific(value[()]))
     return exact(item) if isinstance(item, bool | int | float) else None
 
 
@@ -68,8 +75,15 @@ def promised_number(name: str, value: object, *, low: int | None = None, high: i
     number = exact(value)
     if number is None or (low is not None and number < low) or (high is not None and number > high):
         bounds = f" from {low} to {high}" if high is not None else f" of at least {low}" if low is not None else ""
-        raise ConfigError(f"{name}={value!r}: a {'finite ' if not bounds else ''}number{bounds} is expected")
+        raise ConfigError(f"{name}={_shown(value)}: a {'finite ' if not bounds else ''}number{bounds} is expected")
     return number
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)
+    except ValueError:  # Python does not write out integers of thousands of digits
+        return f"<{type(value).__name__} of too many digits>"
 
 
 def at_least(measured: object, promised: Fraction) -> Comparison:
@@ -86,14 +100,14 @@ def equal(measured: object, promised: Fraction) -> Comparison:
     """Whether `measured == promised`, exactly."""
     value = exact(measured)
     if value is None:
-        return Comparison(ok=False, margin=None, problem=f"{measured!r} is not a finite number")
+        return Comparison(ok=False, margin=None, problem=f"{_shown(measured)} is not a finite number")
     return Comparison(ok=value == promised, margin=None)
 
 
 def _compare(measured: object, promised: Fraction, *, sign: int) -> Comparison:
     value = exact(measured)
     if value is None:
-        return Comparison(ok=False, margin=None, problem=f"{measured!r} is not a finite number")
+        return Comparison(ok=False, margin=None, problem=f"{_shown(measured)} is not a finite number")
     room = (value - promised) * sign
     return Comparison(ok=room >= 0, margin=_as_float(room / max(Fraction(1), abs(promised))))
 

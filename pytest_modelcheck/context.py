@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_modelcheck.errors import ConfigError
 from pytest_modelcheck.result import Result
+
+Content = Mapping[str, Any]
 
 _CURRENT: ContextVar[Context | None] = ContextVar("pytest_modelcheck_context", default=None)
 
@@ -23,7 +26,8 @@ class Context:
 
     `device` is a device name, or `""` for where the model is. `threads` is the number of torch threads of a pass over
     data, or `None` for torch's own. `full` reads all the data even where the verdict is certain. `shared` outlives a
-    gate: what one gate measured and another may use, by a key of the measuring side's making.
+    gate: what one gate measured and another may use, by a key of the measuring side's making. `recorded` is asked
+    through `baseline`.
     """
 
     record: Callable[[Result], None] = _forget
@@ -31,7 +35,18 @@ class Context:
     seed: int = 0
     threads: int | None = None
     full: bool = False
+    recorded: Callable[[str, Content], tuple[Content, bool]] | None = None
     shared: dict[Any, Any] = field(default_factory=dict)
+
+    def baseline(self, check: str, content: Content) -> tuple[Content, bool]:
+        """What this gate's check measured last time, and whether today's content was recorded as that just now.
+
+        Raises `ConfigError` outside of a gate, where there is no place to look, and `ModelCheckError` where nothing
+        was recorded or the file is refused.
+        """
+        if self.recorded is None:
+            raise ConfigError(f"{check} has a baseline under pytest --modelcheck only: give the promise itself")
+        return self.recorded(check, content)
 
     @contextmanager
     def active(self) -> Iterator[None]:

@@ -12,7 +12,7 @@ from pytest_modelcheck.errors import ConfigError, ModelCheckError, require
 if TYPE_CHECKING:
     from torch.nn import Module
 
-_NAME = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+_NAME = re.compile(r"auto|cpu|mps|cuda(:[0-9]{1,3})?")
 
 
 def parse_devices(text: str) -> tuple[str, ...]:
@@ -80,9 +80,9 @@ def placed(model: Module, device: str) -> Iterator[str]:
     moved = target not in (home, home.partition(":")[0])
     if moved and home == "meta":
         raise ModelCheckError(f"the model is on the meta device and has no weights to move to {target}")
-    if moved:
-        model.to(target)
     try:
+        if moved:
+            model.to(target)
         yield target
     finally:
         if moved:

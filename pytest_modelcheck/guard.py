@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pytest_modelcheck.errors import ModelCheckError
+
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
@@ -28,6 +30,8 @@ class _Setting:
 
 def _settings(torch: Any) -> list[_Setting]:
     """The globals of torch that change what a model computes or how fast. Random states are in `_random_states`."""
+    if not hasattr(torch, "get_default_dtype"):
+        return []
     backends = torch.backends
     return [
         _Setting("the default dtype", torch.get_default_dtype, torch.set_default_dtype),
@@ -61,6 +65,12 @@ def _settings(torch: Any) -> list[_Setting]:
             for name in ("enabled", "benchmark", "deterministic")
         ),
     ]
+
+
+def _as_loaded(torch: Any) -> list[tuple[_Setting, Any]]:
+    """What decides most of a torch that was loaded inside of the block, with the values that it starts from."""
+    values = (torch.float32, True) if hasattr(torch, "get_default_dtype") else ()
+    return list(zip(_settings(torch), values, strict=False))
 
 
 def _reader(holder: Any, name: str) -> Callable[[], Any]:
@@ -101,14 +111,13 @@ def preserved_world() -> Iterator[list[str]]:
     >>> random.getstate() == before, changes
     (True, [])
     """
-    torch = _loaded("torch")
-    settings = [(item, item.read()) for item in _settings(torch)] if hasattr(torch, "get_default_dtype") else []
+    settings = [(item, item.read()) for item in _settings(_loaded("torch"))]
     states = [(item, item.read()) for item in _random_states()]
     changes: list[str] = []
     try:
         yield changes
     finally:
-        for setting, before in settings:
+        for setting, before in settings or _as_loaded(_loaded("torch")):
             after = setting.read()
             if after != before:
                 setting.write(before)
@@ -123,8 +132,12 @@ def seed_world(seed: int) -> None:
     numpy, torch = _loaded("numpy"), _loaded("torch")
     if hasattr(numpy, "random"):
         numpy.random.seed(seed)
-    if hasattr(torch, "manual_seed"):
-        torch.manual_seed(seed)
+    if hasattr(torch, "default_generator"):
+        # torch.manual_seed does the same and loads torch's compiler, which takes seconds.
+        torch.default_generator.manual_seed(seed)
+        torch.cuda.manual_seed_all(seed)
+        if torch.backends.mps.is_available():
+            torch.mps.manual_seed(seed)
 
 
 @dataclass(frozen=True)
@@ -132,12 +145,25 @@ class _ModelState:
     """What a model is besides its class: weights, buffers, train flags, hooks, and which parameters learn."""
 
     tensors: dict[str, tuple[Tensor, Tensor]]
+    held: list[tuple[str, dict[str, Any], dict[str, Any]]]
     training: list[tuple[Module, bool]]
     hooks: dict[str, tuple[Module, dict[str, dict[int, Any]]]]
     learning: dict[str, tuple[Tensor, bool]] = field(default_factory=dict)
 
 
-_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+# The last three say how the hooks of the first are called.
+_HOOKS = (
+    "_forward_hooks",
+    "_forward_pre_hooks",
+    "_backward_hooks",
+    "_backward_pre_hooks",
+    "_forward_hooks_with_kwargs",
+    "_forward_hooks_always_called",
+    "_forward_pre_hooks_with_kwargs",
+)
+
+# What a module holds by name.
+_HELD = ("_parameters", "_buffers", "_modules")
 
 
 @contextmanager
@@ -145,7 +171,9 @@ def preserved_model(model: Module) -> Iterator[list[str]]:
     """Restore a model's weights, buffers, train flags, hooks and `requires_grad` at the end, and name what changed.
 
     Train flags are restored without a word, since a check sets them itself; everything else that changed is named
-    in the list that it yields. Tensors without storage (meta, not yet initialized) are left alone.
+    in the list that it yields. Tensors on the meta device have no values and are left alone.
+
+    Raises `ModelCheckError` for a lazy module that has not run: its first pass cannot be taken back.
     """
     state = _remember(model)
     changes: list[str] = []
@@ -156,10 +184,13 @@ def preserved_model(model: Module) -> Iterator[list[str]]:
 
 
 def _remember(model: Module) -> _ModelState:
+    refuse_lazy(model)
     modules = dict(model.named_modules())
-    named = [*model.named_parameters(), *model.named_buffers()]
+    named = {name: tensor for name, tensor in _tensors_of(model).items() if not tensor.is_meta}
+    copies = {key: tensor.detach().clone() for key, tensor in {id(item): item for item in named.values()}.items()}
     return _ModelState(
-        tensors={name: (tensor, tensor.detach().clone()) for name, tensor in named if _has_storage(tensor)},
+        tensors={name: (tensor, copies[id(tensor)]) for name, tensor in named.items()},
+        held=[(name, holder, dict(holder)) for name, module in modules.items() for holder in _holders(module)],
         training=[(module, module.training) for module in modules.values()],
         hooks={name: (module, _hooks_of(module)) for name, module in modules.items()},
         learning={name: (tensor, tensor.requires_grad) for name, tensor in model.named_parameters()},
@@ -170,15 +201,33 @@ def _hooks_of(module: Module) -> dict[str, dict[int, Any]]:
     return {kind: dict(getattr(module, kind)) for kind in _HOOKS if hasattr(module, kind)}
 
 
-def _has_storage(tensor: Tensor) -> bool:
-    return not tensor.is_meta and type(tensor).__name__ not in ("UninitializedParameter", "UninitializedBuffer")
+def _tensors_of(model: Module) -> dict[str, Tensor]:
+    """Parameters and buffers under all of their names, tied ones too."""
+    return dict([*model.named_parameters(remove_duplicate=False), *model.named_buffers(remove_duplicate=False)])
+
+
+def _holders(module: Module) -> list[dict[str, Any]]:
+    # A scripted module keeps its own where nothing can be put back.
+    return [holder for kind in _HELD if isinstance(holder := getattr(module, kind, None), dict)]
+
+
+def refuse_lazy(model: Module) -> None:
+    """Raise a `ModelCheckError` where a parameter or a buffer has no size yet."""
+    named = [*model.named_parameters(), *model.named_buffers()]
+    lazy = [name for name, item in named if type(item).__name__ in ("UninitializedParameter", "UninitializedBuffer")]
+    if lazy:
+        verb = "has" if len(lazy) == 1 else "have"
+        shown = ", ".join(lazy[:3]) + (" and others" if len(lazy) > 3 else "")
+        raise ModelCheckError(
+            f"{shown} {verb} no size before the first forward pass: run the model once, then check it"
+        )
 
 
 def _restore(model: Module, state: _ModelState) -> list[str]:
     import torch
 
     changes = []
-    now = dict([*model.named_parameters(), *model.named_buffers()])
+    now = _tensors_of(model)
     with torch.no_grad():
         for name, (tensor, before) in state.tensors.items():
             current = now.get(name)
@@ -189,22 +238,37 @@ def _restore(model: Module, state: _ModelState) -> list[str]:
                 tensor.data.copy_(before)
             else:
                 tensor.data = before
-            _put(model, name, tensor)
-    new = (name for name in now if name not in state.tensors and _has_storage(now[name]))
-    changes += [f"{name} was added" for name in new]
+    new = (name for name in now if name not in state.tensors and not now[name].is_meta)
+    changes += [f"{name} was {'changed' if name in state.learning else 'added'}" for name in new]
+    changes += _restore_held(state)
     for module, flag in state.training:
         module.training = flag
+    changed_hooks: list[str] = []
     for name, (module, hooks) in state.hooks.items():
         for kind, before_hooks in hooks.items():
             registry = getattr(module, kind)
             if dict(registry) != before_hooks:
-                changes.append(f"the hooks of {name or 'the model'} were changed")
+                changed_hooks.append(f"the hooks of {name or 'the model'} were changed")
                 registry.clear()
                 registry.update(before_hooks)
+    changes += dict.fromkeys(changed_hooks)
     for name, (tensor, flag) in state.learning.items():
         if tensor.requires_grad != flag:
             changes.append(f"requires_grad of {name} was changed from {flag} to {not flag}")
             tensor.requires_grad_(flag)
+    return changes
+
+
+def _restore_held(state: _ModelState) -> list[str]:
+    """Put back what each module held; layers are named here, and tensors where their values are compared."""
+    changes = []
+    for name, holder, before in state.held:
+        if list(holder) == list(before) and all(holder[key] is item for key, item in before.items()):
+            continue
+        if any(hasattr(item, "named_modules") for item in {**before, **holder}.values()):
+            changes.append(f"the layers of {name or 'the model'} were changed")
+        holder.clear()
+        holder.update(before)
     return changes
 
 
@@ -214,25 +278,8 @@ def same_tensor(current: Tensor, before: Tensor) -> bool:
 
     if current.shape != before.shape or current.dtype != before.dtype or current.device != before.device:
         return False
-    if torch.equal(current, before):
+    if current.is_meta or torch.equal(current, before):
         return True
     if not (current.is_floating_point() or current.is_complex()):
         return False
     return bool(((current == before) | ((current != current) & (before != before))).all())
-
-
-def _put(model: Module, name: str, tensor: Tensor) -> None:
-    path, _, last = name.rpartition(".")
-    try:
-        owner = model.get_submodule(path)
-    except AttributeError:
-        return
-    if owner._parameters.get(last) is not tensor and owner._buffers.get(last) is not tensor:
-        holder = owner._parameters if isinstance(tensor, _parameter_class()) else owner._buffers
-        holder[last] = tensor  # type: ignore[assignment]
-
-
-def _parameter_class() -> type[Tensor]:
-    from torch.nn import Parameter
-
-    return Parameter

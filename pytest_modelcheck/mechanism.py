@@ -10,7 +10,8 @@ import inspect
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Generic, ParamSpec, get_args, get_origin
+from types import SimpleNamespace
+from typing import Annotated, Any, Generic, ParamSpec, get_args, get_origin, get_type_hints
 
 from pytest_modelcheck import guard
 from pytest_modelcheck.context import current
@@ -38,7 +39,11 @@ class Check(Generic[P]):
         self.module = function.__module__
         self.summary = (inspect.getdoc(function) or "").partition("\n")[0]
         self.subjects = tuple(item.name for item in parameters if item.kind is item.POSITIONAL_ONLY)
-        self.promises = {item.name: item for item in parameters if item.kind is item.KEYWORD_ONLY}
+        self.promises = {
+            item.name: item.replace(annotation=_annotation(function, item))
+            for item in parameters
+            if item.kind is item.KEYWORD_ONLY
+        }
         if not self.subjects or not self.summary:
             raise TypeError(f"{function.__qualname__}: a check has at least one subject and a docstring")
         self.assert_form = _assert_form(self)
@@ -62,6 +67,7 @@ class Check(Generic[P]):
 
     def run(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Result, BaseException | None]:
         """The result, and the exception of the subject's own that stood in the way of measuring, if there was one."""
+        __tracebackhide__ = True
         self._require_subjects(args)
         self.validate(kwargs)
         started = time.perf_counter()
@@ -79,6 +85,7 @@ class Check(Generic[P]):
 
     def validate(self, promises: Mapping[str, Any]) -> None:
         """Raise a `ConfigError` where the promises do not fit the signature, or no promise is made."""
+        __tracebackhide__ = True
         for name in promises:
             if name not in self.promises:
                 raise ConfigError(f"{self.name} has no promise {name!r}{_hint(name, self.promises)}")
@@ -198,6 +205,20 @@ def _shown(parameter: inspect.Parameter) -> str:
 def _hint(wrong: str, valid: Mapping[str, Any]) -> str:
     close = difflib.get_close_matches(wrong, valid, n=1)
     return (f" (did you mean {close[0]!r}?)" if close else "") + f"; its promises are {', '.join(valid)}"
+
+
+def _annotation(function: Callable[..., Any], parameter: inspect.Parameter) -> Any:
+    """What a promise is annotated with, also where annotations are strings (`from __future__ import annotations`)."""
+    if not isinstance(parameter.annotation, str):
+        return parameter.annotation
+    holder = SimpleNamespace(__annotations__={parameter.name: parameter.annotation})
+    try:
+        return get_type_hints(holder, inspect.unwrap(function).__globals__, include_extras=True)[parameter.name]
+    except NameError as error:
+        raise TypeError(
+            f"{function.__qualname__}: the annotation of {parameter.name} cannot be read ({error}). Import it at run "
+            "time, since its validators are run"
+        ) from None
 
 
 def _validators(annotation: Any) -> list[Callable[[str, Any], object]]:

@@ -78,15 +78,18 @@ def copied(value: Any) -> Any:
         return type(value)(*map(copied, value))
     if isinstance(value, list | tuple):
         return type(value)(map(copied, value))
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{item.name: copied(getattr(value, item.name)) for item in fields(value)})
     return value
 
 
 def moved_to(value: Any, device: str) -> Any:
     """The value with every tensor in it on the device: tensors, mappings, sequences and dataclasses are looked into."""
-    if hasattr(value, "to") and callable(value.to):
-        return value.to(device)
+    # A mapping comes first: transformers' BatchEncoding has a method `to` that moves its own tensors.
     if isinstance(value, Mapping):
         return {key: moved_to(item, device) for key, item in value.items()}
+    if hasattr(value, "to") and callable(value.to):
+        return value.to(device)
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return type(value)(*(moved_to(item, device) for item in value))
     if isinstance(value, list | tuple):
@@ -97,11 +100,14 @@ def moved_to(value: Any, device: str) -> Any:
 
 
 def same_tensors(left: Any, right: Any) -> bool:
-    """Whether the tensors in two values of one structure are the same, in order."""
-    pairs = zip(tensors_in(left), tensors_in(right), strict=True)
-    return all(guard.same_tensor(one, other) for (_, one), (_, other) in pairs)
+    """Whether the tensors in two values are the same, in order and by their paths."""
+    one, other = list(tensors_in(left)), list(tensors_in(right))
+    return [path for path, _ in one] == [path for path, _ in other] and all(
+        guard.same_tensor(now, before) for (_, now), (_, before) in zip(one, other, strict=True)
+    )
 
 
 def is_finite(tensor: Tensor) -> bool:
     """Whether no element is NaN or infinite. A tensor on the meta device has no elements to ask."""
-    return tensor.is_meta or not tensor.is_floating_point() or bool(tensor.isfinite().all())
+    has_nan = tensor.is_floating_point() or tensor.is_complex()
+    return tensor.is_meta or not has_nan or bool(tensor.isfinite().all())

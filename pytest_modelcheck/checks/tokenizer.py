@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from pytest_modelcheck.checks.promises import Ids, Rate, Text, Texts, one_of
 from pytest_modelcheck.comparison import at_most, promised_number
+from pytest_modelcheck.context import current
 from pytest_modelcheck.errors import ModelCheckError
 from pytest_modelcheck.mechanism import check
 from pytest_modelcheck.result import Result
@@ -67,7 +68,7 @@ def roundtrip(
         )
     trips = list(round_trips(pipeline, texts, judged))
     kept = sum(trip.kept for trip in trips)
-    tokens, unknown = sum(len(trip.ids) for trip in trips), sum(trip.unknown for trip in trips)
+    tokens, unknown = sum(trip.pieces for trip in trips), sum(trip.unknown for trip in trips)
     problems = [_broken_trips(trips, pipeline, judged), *_unknown_problems(trips, max_unknown_rate)]
     message = "\n".join(problem for problem in problems if problem)
     return Result(
@@ -89,8 +90,11 @@ def roundtrip(
 
 
 @check
-def token_ids(tokenizer: Any, /, *, text: Text, ids: Ids) -> Result:
+def token_ids(tokenizer: Any, /, *, text: Text, ids: Ids | None = None) -> Result:
     """The text becomes exactly these ids, special tokens included as the tokenizer adds them.
+
+    Without `ids`, the promise is what a run with `--modelcheck-update` recorded in `__modelcheck__/` beside the test
+    file: the text, its tokens and its ids, to be reviewed like code.
 
     >>> from tokenizers import Tokenizer, models
     >>> tokenizer = Tokenizer(models.WordLevel({"yes": 0, "no": 1}, unk_token="no"))
@@ -103,16 +107,31 @@ def token_ids(tokenizer: Any, /, *, text: Text, ids: Ids) -> Result:
     If the new ids are meant, promise ids=[0].
     """
     measured = full_ids(tokenizer, text)
-    promised = [int(item) for item in ids]
+    promised, source = ([int(item) for item in ids], "") if ids is not None else _recorded(tokenizer, text, measured)
     index = first_difference(measured, promised)
-    message = "" if index is None else _differing_ids(tokenizer, text, measured, promised, index)
+    message = (
+        "" if index is None else _differing_ids(tokenizer, text, measured, promised, index) + _remedy(measured, source)
+    )
     return Result(
         outcome="failed" if message else "passed",
         promised=f"{quoted(text)} is {_listed(promised)}",
-        measured=_listed(measured),
+        measured=_listed(measured) + (f" ({source})" if source else ""),
         message=message,
-        evidence={"text": quoted(text), "promised": promised, "measured": measured},
+        evidence={"text": quoted(text), "promised": promised, "measured": measured, "baseline": source},
     )
+
+
+def _recorded(tokenizer: Any, text: str, ids: list[int]) -> tuple[list[int], str]:
+    """The ids that were recorded for this text, and whether that was just now."""
+    today = {"text": text, "tokens": token_names(tokenizer, ids), "ids": ids}
+    recorded, is_new = current().baseline("token_ids", today)
+    found = recorded.get("ids")
+    if recorded.get("text") != text or not isinstance(found, list) or not all(type(item) is int for item in found):
+        raise ModelCheckError(
+            f"the baseline was recorded for another text, {quoted(str(recorded.get('text')))}. "
+            "pytest --modelcheck --modelcheck-update=all records it anew"
+        )
+    return found, "recorded now" if is_new else "baseline"
 
 
 def _broken_trips(trips: list[Trip], pipeline: Pipeline, level: Level) -> str:
@@ -146,19 +165,24 @@ def _tokens(pipeline: Pipeline, trip: Trip) -> str:
 
 
 def _unknown_problems(trips: list[Trip], max_unknown_rate: float | None) -> list[str]:
-    tokens, unknown = sum(len(trip.ids) for trip in trips), sum(trip.unknown for trip in trips)
+    tokens, unknown = sum(trip.pieces for trip in trips), sum(trip.unknown for trip in trips)
     if tokens == 0:
         return ["the texts give no token at all, so that nothing was measured. Give texts that are not empty."]
+    written = [trip for trip in trips if trip.text.strip() and not trip.problem]
+    lost = sum(not trip.ids for trip in written)
+    if lost > _MOSTLY_UNKNOWN * len(written):
+        finding = f"{lost} of {len(written)} texts give no token at all, so that the round trip says nothing."
+        return [f"{finding} Is this the right vocabulary?"]
     if max_unknown_rate is None:
         if unknown <= _MOSTLY_UNKNOWN * tokens:
             return []
         finding = f"{unknown} of {tokens} tokens are unknown, so that the round trip says nothing."
         return [f"{finding} Is this the right vocabulary? If so, promise max_unknown_rate=1.0."]
     limit = promised_number("max_unknown_rate", max_unknown_rate)
-    worst = max((trip for trip in trips if trip.ids), key=lambda trip: trip.unknown / len(trip.ids))
-    if at_most(worst.unknown, limit * len(worst.ids)).ok:
+    worst = max((trip for trip in trips if trip.pieces), key=lambda trip: trip.unknown / trip.pieces)
+    if at_most(worst.unknown, limit * worst.pieces).ok:
         return []
-    finding = f"{quoted(worst.text)} has {worst.unknown} unknown tokens of {len(worst.ids)}"
+    finding = f"{quoted(worst.text)} has {worst.unknown} unknown tokens of {worst.pieces}"
     return [f"{finding}, and at most {max_unknown_rate:.1%} were promised for each text."]
 
 
@@ -174,8 +198,12 @@ def _differing_ids(tokenizer: Any, text: str, measured: list[int], promised: lis
         f"{quoted(text)} becomes {len(measured)} id{'s' * (len(measured) != 1)}, and {parting}.\n"
         f"  promised: {promised}\n"
         f"  measured: {measured}\n"
-        f"If the new ids are meant, promise ids={measured}."
     )
+
+
+def _remedy(measured: list[int], source: str) -> str:
+    remedy = "pytest --modelcheck --modelcheck-update=all records them" if source else f"promise ids={measured}"
+    return f"If the new ids are meant, {remedy}."
 
 
 def _id_at(tokenizer: Any, ids: list[int], index: int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from pytest_modelcheck.errors import ModelCheckError
-from pytest_modelcheck.evaluation.data import Source, is_lightning, split_batch
+from pytest_modelcheck.evaluation.data import Source, split_batch
 from pytest_modelcheck.evaluation.tensor_data import TensorData
 from pytest_modelcheck.tensors import called, moved_to
 
@@ -54,12 +54,14 @@ def fast_batches(model: Module, source: Source, data: TensorData, device: str) -
     them, so that another order of additions decides nothing.
     """
     size, first = len(data.targets), min(source.batch_size, len(data.targets))
+    shared = min(first, _CHUNK)
     twin = _channels_last(model, data)
     plain, _ = _judged(model, *_chunk(data, 0, first, device), "batch 0")
-    fast, _ = _judged(twin, *_chunk(data, 0, min(max(first, _CHUNK), size), device), "batch 0")
-    error = float((plain - fast[:first]).abs().max())
+    fast, _ = _judged(twin, *_chunk(data, 0, min(_CHUNK, size), device), "batch 0")
+    plain, fast = plain[:shared], fast[:shared]
+    error = float((plain - fast).abs().max())
     scale = float(plain.abs().max())
-    if error > 1e-3 * max(scale, 1.0) or not bool((plain.argmax(1) == fast[:first].argmax(1)).all()):
+    if error > 1e-3 * max(scale, 1.0) or not bool((plain.argmax(1) == fast.argmax(1)).all()):
         yield from plain_batches(model, source, device)
         return
     doubt = max(_SAFETY * error, 1e-6 * scale)
@@ -100,11 +102,14 @@ def _channels_last(model: Module, data: TensorData) -> Module:
     import torch
 
     has_convolution = any(isinstance(module, torch.nn.Conv2d) for module in model.modules())
-    attached = is_lightning(model, "LightningModule") and getattr(model, "_trainer", None) is not None
-    if not has_convolution or attached or data.chunk(0, 1).dim() != 4:
+    if not has_convolution or data.chunk(0, 1).dim() != 4:
         return model
+    # A LightningModule that was trained holds its Trainer, with loaders, loggers and all: that is shared, not copied.
+    held = [getattr(model, name, None) for name in ("_trainer", "_fabric")]
     try:
-        return copy.deepcopy(model).to(memory_format=torch.channels_last)
+        return copy.deepcopy(model, {id(item): item for item in held if item is not None}).to(
+            memory_format=torch.channels_last
+        )
     except Exception:  # what cannot be copied is used as it is
         return model
 

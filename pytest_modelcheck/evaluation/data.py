@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_modelcheck.errors import ModelCheckError, require
 from pytest_modelcheck.evaluation.tensor_data import TensorData, tensor_data
+from pytest_modelcheck.tensors import moved_to
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,7 +30,7 @@ class Source:
     """Data to evaluate on. `size` is `None` where it is not known before the end.
 
     `tensors` is the same data as whole tensors, where that is provably the same. `module` is the LightningDataModule
-    that gave the loader, if one did.
+    that gave the loader, if one did. `repeatable` is false where batch hooks may change what a second reading gives.
     """
 
     loader: Any
@@ -37,15 +38,18 @@ class Source:
     batch_size: int
     tensors: TensorData | None
     module: Any = None
+    repeatable: bool = True
 
     def transfer(self, model: Any, batch: Any, device: str) -> Any:
         """The batch after the hooks that Lightning runs when it moves one to a device, on the device."""
         torch = require("torch", "evaluating a model")
         for name in _TRANSFER_HOOKS:
             hook = _own_hook(self.module, name) or _own_hook(model, name)
+            extra = (torch.device(device),) if name == "transfer_batch_to_device" else ()
             if hook is not None:
-                extra = (torch.device(device),) if name == "transfer_batch_to_device" else ()
                 batch = hook(batch, *extra, 0)
+            elif extra:
+                batch = moved_to(batch, device)
         return batch
 
 
@@ -67,10 +71,10 @@ def open_data(data: Any, model: Any = None) -> Source:
     if not isinstance(found, torch.utils.data.DataLoader):
         raise _not_data(data)
     size = _size(torch, found)
-    batch_size = found.batch_size or _BATCH
+    batch_size = getattr(found.batch_sampler, "batch_size", None) or _BATCH
     plain = not any(_own_hook(owner, name) for owner in (module, model) for name in _TRANSFER_HOOKS)
     tensors = tensor_data(found) if plain and size else None
-    return Source(found, size, batch_size, tensors, module)
+    return Source(found, size, batch_size, tensors, module, repeatable=plain)
 
 
 def split_batch(batch: Any) -> tuple[Any, Tensor]:
@@ -127,7 +131,11 @@ def _size(torch: Any, loader: Any) -> int | None:
     """The number of samples that the loader gives, every sample of its sampler once; `None` where it has no length."""
     if isinstance(loader.dataset, torch.utils.data.IterableDataset):
         return None
-    sampler = loader.sampler
+    batches = loader.batch_sampler
+    if batches is not None and type(batches) is not torch.utils.data.BatchSampler:
+        return None
+    # A batch sampler that the user gave has a sampler of its own, and then the loader's sampler is not used.
+    sampler = loader.sampler if batches is None else batches.sampler
     if isinstance(sampler, torch.utils.data.DistributedSampler):
         raise ModelCheckError("the loader's DistributedSampler gives one process's share: evaluate on all the data")
     if getattr(sampler, "replacement", False):
@@ -141,11 +149,16 @@ def _size(torch: Any, loader: Any) -> int | None:
         return None
     if size == 0:
         raise ModelCheckError("the data is empty: there is no sample to judge")
-    if type(loader.batch_sampler) is not torch.utils.data.BatchSampler and loader.batch_size is None:
-        return None if loader.batch_sampler is not None else size
-    if loader.drop_last and size % loader.batch_size:
+    if hasattr(loader.dataset, "__len__") and size > len(loader.dataset):
         raise ModelCheckError(
-            f"the loader has drop_last=True and leaves {size % loader.batch_size} of {size:,} samples unread. "
+            f"the loader's {type(sampler).__name__} draws {size:,} samples of {len(loader.dataset):,}: some would "
+            "count twice. Evaluate on each sample once"
+        )
+    if batches is None:
+        return None  # each item of the data set is a batch already, of a size of its own
+    if batches.drop_last and size % batches.batch_size:
+        raise ModelCheckError(
+            f"the loader has drop_last=True and leaves {size % batches.batch_size} of {size:,} samples unread. "
             "Evaluate with drop_last=False"
         )
     return size
@@ -155,8 +168,11 @@ def fingerprint(source: Source) -> str:
     """A digest of the data and of how it is put into batches, or `""` where reading it again may give something else.
 
     Whole tensors are digested to the last value; of other map-style data 32 samples, evenly spread, stand for all.
+    Samplers that choose some of the samples, and Lightning's batch hooks, may choose or do another thing next time.
     """
     loader = source.loader
+    if source.tensors is None and not (source.repeatable and _takes_all(loader)):
+        return ""
     digest = hashlib.sha256(f"{type(loader.dataset).__qualname__} {id(loader.collate_fn)} {source.batch_size}".encode())
     if source.tensors is not None:
         digest.update(source.tensors.fingerprint().encode())
@@ -171,6 +187,13 @@ def fingerprint(source: Source) -> str:
     except Exception:  # whatever stands in the way of reading it twice also stands in the way of reusing it
         return ""
     return digest.hexdigest()
+
+
+def _takes_all(loader: Any) -> bool:
+    torch = require("torch", "reading data")
+    sampler: Any = getattr(loader.batch_sampler, "sampler", None)
+    kinds = (torch.utils.data.SequentialSampler, torch.utils.data.RandomSampler)
+    return type(sampler) in kinds and sampler.data_source is loader.dataset and len(sampler) == len(loader.dataset)
 
 
 def _parts(sample: Any) -> Iterator[bytes]:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
 
+# What a module holds that its digest has from elsewhere, or that a pass sets itself.
+_APART = ("_parameters", "_buffers", "_modules", "training")
+
+
 class Pass:
     """The predictions of one model on one data set, as far as they were asked for.
 
@@ -72,7 +76,7 @@ class Pass:
                 self._batches = batches(model, self._source, target)
             for scores, targets in self._batches:
                 self._add(scores, targets)
-                if enough(self):
+                if enough(self) and (self.size is None or self.seen < self.size):
                     return
         self._finish()
 
@@ -84,9 +88,9 @@ class Pass:
             if self._threads is not None:
                 torch.set_num_threads(self._threads)
             model.eval()
-            with torch.no_grad():
+            with torch.no_grad(), guard.preserved_world() as world:
                 yield target
-        self.changes += [change for change in changes if change not in self.changes]
+        self.changes += [change for change in (*changes, *world) if change not in self.changes]
 
     def _add(self, scores: Tensor, targets: Tensor) -> None:
         predicted = scores.argmax(1)
@@ -111,14 +115,14 @@ def shared_pass(
 ) -> Pass:
     """The pass of this model over this data on this device, begun by an earlier gate or new.
 
-    A pass is shared while the weights of the model and the data are what they were, by their digests; data whose
-    second reading may differ (iterable, or augmented at random) is read anew.
+    A pass is shared while the model and the data are what they were, by their digests; data whose second reading may
+    differ (iterable, or augmented at random) is read anew.
     """
     require_module(model)
     source = open_data(data, model)
     where = resolve_device(device) if device else device_of(model)
     known = fingerprint(source)
-    key = ("pass", id(model), _weights_digest(model), where, known)
+    key = ("pass", id(model), _digest(model), where, known)
     found = shared.get(key)
     if known and isinstance(found, Pass) and found._model() is model:
         return found
@@ -128,10 +132,15 @@ def shared_pass(
     return made
 
 
-def _weights_digest(model: Module) -> str:
+def _digest(model: Module) -> str:
+    """A digest of what decides a model's predictions: its layers, their attributes and hooks, and its weights."""
     import torch
 
-    digest = hashlib.sha256()
+    guard.refuse_lazy(model)
+    digest = hashlib.sha256(repr(model).encode())
+    for name, module in model.named_modules():
+        state = [(key, _shown(value)) for key, value in vars(module).items() if key not in _APART]
+        digest.update(f"{name} {state}".encode("utf-8", "backslashreplace"))
     for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
         if tensor.is_meta:
             raise ModelCheckError("the model is on the meta device and has no weights: evaluate a real one")
@@ -139,3 +148,9 @@ def _weights_digest(model: Module) -> str:
         flat = tensor.detach().cpu().contiguous().flatten()
         digest.update(flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b"")
     return digest.hexdigest()
+
+
+def _shown(value: object) -> str:
+    """A value that is its own description, or else which object it is."""
+    plain = (bool, int, float, str, bytes, tuple, list, dict, set, frozenset, type(None))
+    return repr(value) if isinstance(value, plain) else f"{type(value).__qualname__} {id(value)}"

@@ -45,8 +45,10 @@ def tensor_data(loader: Any) -> TensorData | None:
     """
     torch = require("torch", "reading data")
     utils = torch.utils.data
-    in_order = type(loader) is utils.DataLoader and type(loader.sampler) is utils.SequentialSampler
-    if not in_order or type(loader.batch_sampler) is not utils.BatchSampler:
+    if type(loader) is not utils.DataLoader or type(loader.batch_sampler) is not utils.BatchSampler:
+        return None
+    sampler = loader.batch_sampler.sampler
+    if type(sampler) is not utils.SequentialSampler or sampler.data_source is not loader.dataset:
         return None
     if loader.collate_fn is not utils.default_collate:
         return None
@@ -93,7 +95,7 @@ def _of_mnist(torch: Any, dataset: Any) -> TensorData | None:
 
 
 def _same_first_batch(torch: Any, found: TensorData, loader: Any) -> bool:
-    size = min(loader.batch_size, len(loader.dataset))
+    size = min(loader.batch_sampler.batch_size, len(loader.dataset))
     if len(found.stored) != len(loader.dataset) or len(found.targets) != len(found.stored) or size == 0:
         return False
     inputs, targets = loader.collate_fn([loader.dataset[index] for index in range(size)])

@@ -40,6 +40,7 @@ def observe(model: Module, inputs: Any, *, layers: Sequence[str] = (), device: s
         placed(model, device) as target,
         ExitStack() as hooks,
         torch.no_grad(),
+        guard.preserved_world() as world,
     ):
         for name in layers:
             hooks.enter_context(_hook(_layer(model, name), outputs[name].append))
@@ -48,20 +49,25 @@ def observe(model: Module, inputs: Any, *, layers: Sequence[str] = (), device: s
         output = called(model, given)
         if not same_tensors(given, moved_to(inputs, target)):
             changes.append("the input was changed in place")
-    return Observation(output, outputs, target, changes)
+    return Observation(output, outputs, target, [*changes, *world])
 
 
 def first_nonfinite_layer(model: Module, inputs: Any, *, device: str = "") -> str:
     """The first layer, in the order of the forward pass, whose parameters or output are not finite; `""` if none is."""
-    require_module(model)
+    torch = require_module(model)
     for name, parameter in model.named_parameters():
         if not is_finite(parameter):
             return f"parameter {name} is not finite"
-    names = [name for name, module in model.named_modules() if name and not any(True for _ in module.children())]
+    inner = [
+        (name, item)
+        for name, item in model.named_modules()
+        # A scripted layer takes no hooks.
+        if name and not any(True for _ in item.children()) and not isinstance(item, torch.jit.ScriptModule)
+    ]
     order: list[str] = []
     with ExitStack() as hooks:
-        for name in names:
-            hooks.enter_context(_hook(_layer(model, name), _noting(name, order)))
+        for name, module in inner:
+            hooks.enter_context(_hook(module, _noting(name, order)))
         observe(model, inputs, device=device)
     return f"the output of layer {order[0]} is not finite" if order else ""
 
@@ -77,6 +83,8 @@ def _noting(name: str, order: list[str]) -> Callable[[Any], None]:
 def _layer(model: Module, name: str) -> Module:
     try:
         return model.get_submodule(name)
+    except RuntimeError as error:  # torch's own words for a scripted model
+        raise ModelCheckError(f"layer {name!r} cannot be looked into ({error}): check the model itself") from error
     except AttributeError:
         names = [name for name, _ in model.named_modules() if name]
         close = difflib.get_close_matches(name, names, n=3) or names[:5]

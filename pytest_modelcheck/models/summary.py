@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_modelcheck import guard
 from pytest_modelcheck.errors import ModelCheckError
 from pytest_modelcheck.tensors import require_module
 
@@ -68,11 +69,7 @@ def _identity(parameter: Tensor) -> tuple[object, ...]:
 
 
 def _refuse_uncountable(model: Module) -> None:
-    lazy = [name for name, item in model.named_parameters() if type(item).__name__ == "UninitializedParameter"]
-    if lazy:
-        raise ModelCheckError(
-            f"{', '.join(lazy[:3])} has no size before the first forward pass: run the model once, then count"
-        )
+    guard.refuse_lazy(model)
     packed = list(_packed(model))
     if packed:
         raise ModelCheckError(
@@ -82,6 +79,9 @@ def _refuse_uncountable(model: Module) -> None:
 
 
 def _packed(model: Module) -> Iterator[str]:
+    outer: list[str] = []
     for name, module in model.named_modules():
-        if hasattr(module, "_packed_params") and not any(True for _ in module.parameters()):
+        is_packed = hasattr(module, "_packed_params") or ".quantized." in f"{type(module).__module__}."
+        if is_packed and not any(True for _ in module.parameters()) and not name.startswith(tuple(outer)):
+            outer.append(f"{name}." if name else "")
             yield name or type(module).__name__

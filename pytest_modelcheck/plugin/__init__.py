@@ -38,10 +38,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     session = Session(read_settings(config), collected_registry(config), threads_of(config))
     config.stash[SESSION] = session
-    for line in marker_lines(session.registry, described=bool(config.getoption("markers", False))):
-        config.addinivalue_line("markers", line)
+    _declare_markers(config, session)
     if session.settings.enabled:
         _enable(config)
+
+
+def _declare_markers(config: pytest.Config, session: Session) -> None:
+    for line in marker_lines(session.registry, described=bool(config.getoption("markers", False))):
+        config.addinivalue_line("markers", line)
 
 
 def _enable(config: pytest.Config) -> None:
@@ -65,6 +69,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     collection.mark_gate(item)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    collection.skip_gates(items)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -33,9 +33,15 @@ def is_gate(item: pytest.Item) -> bool:
 
 
 def mark_gate(item: pytest.Item) -> None:
-    """Give a gate the plain mark, and have it skipped where gates do not run."""
+    """Give a gate the plain mark."""
     if is_gate(item):
         item.add_marker("modelcheck")
+
+
+def skip_gates(items: Iterable[pytest.Item]) -> None:
+    """Have gates skipped where they do not run; also those that a conftest file has made gates of by now."""
+    for item in filter(is_gate, items):
+        mark_gate(item)
         if not session_of(item.config).settings.enabled:
             item.add_marker(pytest.mark.skip(reason=SKIP_REASON))
 

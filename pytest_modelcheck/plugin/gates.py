@@ -12,19 +12,24 @@ import pytest
 from pytest_modelcheck import guard
 from pytest_modelcheck.context import Context
 from pytest_modelcheck.devices import missing_device
-from pytest_modelcheck.mechanism import raise_unless_ok
+from pytest_modelcheck.errors import ConfigError, ModelCheckError
+from pytest_modelcheck.mechanism import BoundMarker, raise_unless_ok
 from pytest_modelcheck.plugin.collection import RUN_DEVICE, asked_device, bound_markers, is_gate
+from pytest_modelcheck.plugin.recording import GateBaselines
 from pytest_modelcheck.plugin.rows import Row, phase_rows
 from pytest_modelcheck.plugin.stash import session_of
+from pytest_modelcheck.reports.escape import printable_lines
 from pytest_modelcheck.result import Result
 
 
 @dataclass
 class State:
-    """One test while it runs: whether it is a gate, its results so far, and whether one of its markers broke."""
+    """One test while it runs: whether it is a gate, its results so far, and what became of its markers."""
 
     is_gate: bool
+    baselines: GateBaselines
     results: list[Result] = field(default_factory=list)
+    markers_checked: bool = False
     marker_broke: bool = False
 
 
@@ -38,13 +43,14 @@ def surroundings(item: pytest.Item) -> Iterator[None]:
     A gate also gets its device and seed, and the world is restored when it is over.
     """
     session = session_of(item.config)
-    state = item.stash[STATE] = State(is_gate(item))
+    state = item.stash[STATE] = State(is_gate(item), GateBaselines(item, session.settings.update))
     context = Context(
         record=state.results.append,
-        device=_device(item, session.settings.devices) if state.is_gate else "",
+        device=(_asked(item) or _given(item) or session.settings.devices[0]) if state.is_gate else "",
         seed=session.settings.seed,
         threads=session.threads,
         full=session.settings.full,
+        recorded=state.baselines,
         shared=session.shared,
     )
     if not state.is_gate:
@@ -62,8 +68,10 @@ def begin(item: pytest.Item) -> None:
     if state is None or not state.is_gate:
         return
     state.results.clear()
-    state.marker_broke = False
-    asked = asked_device(item)
+    state.baselines.restart()
+    state.markers_checked = state.marker_broke = False
+    item.user_properties[:] = [pair for pair in item.user_properties if not pair[0].startswith("modelcheck.")]
+    asked = _asked(item)
     problem = asked and asked not in session_of(item.config).settings.devices and missing_device(asked)
     if problem:
         pytest.skip(f"the gate asks for {asked}: {problem}")
@@ -75,8 +83,9 @@ def check_promises(item: pytest.Function) -> None:
     state = item.stash.get(STATE, None)
     if state is None:
         return
+    state.markers_checked = True
     broken: list[tuple[Result, BaseException | None]] = []
-    for bound in bound_markers(item, session_of(item.config)):
+    for bound in _promises(item, state):
         result, cause = bound.check.run(tuple(_subject(item, name) for name in bound.fixtures), bound.promises)
         state.results.append(result)
         if not result.ok:
@@ -84,7 +93,23 @@ def check_promises(item: pytest.Function) -> None:
     if broken:
         state.marker_broke = True
         first, cause = next((pair for pair in broken if pair[0].outcome == "error"), broken[0])
-        raise_unless_ok(replace(first, message="\n\n".join(result.message for result, _ in broken)), cause)
+        message = printable_lines("\n\n".join(result.message for result, _ in broken))
+        raise_unless_ok(replace(first, message=message), cause)
+
+
+def require_checked(item: pytest.Item) -> None:
+    """Fail a gate whose markers nobody looked at: one that something else than pytest's own functions ran."""
+    __tracebackhide__ = True
+    state = item.stash.get(STATE, None)
+    if state is None or not state.is_gate or state.markers_checked:
+        return
+    if _promises(item, state):
+        state.marker_broke = True
+        kind = type(item).__name__
+        raise ModelCheckError(
+            f"not measured: markers promise for functions and for methods of plain classes, and this is a {kind}. "
+            "Use the assert forms in it"
+        )
 
 
 def report_gate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
@@ -96,18 +121,32 @@ def report_gate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.T
         _show_message_first(report, call.excinfo)
     if not (state.is_gate or state.results):
         return
+    _make_inert(report.longrepr)
     rows = phase_rows(report, state.results, call.excinfo.value if call.excinfo else None)
     report.modelcheck = rows  # type: ignore[attr-defined]
-    report.user_properties.extend(map(_property, rows))
+    for properties in (report.user_properties, item.user_properties):  # JUnit reads those of the last phase
+        properties.extend(map(_property, rows))
 
 
 def _show_message_first(report: pytest.TestReport, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
     """A broken marker has no line of the test to show: its message stands alone, and what caused it in a section."""
-    report.longrepr = excinfo.getrepr(style="value", chain=False)
+    shown: Any = excinfo.getrepr(style="value", chain=False)
+    for entry in shown.reprtraceback.reprentries:
+        entry.style, entry.lines = "short", [f"E   {line}" for line in entry.lines]
+    report.longrepr = shown
     cause = excinfo.value.__cause__
     if cause is not None:
-        shown = pytest.ExceptionInfo.from_exception(cause).getrepr(style="short")
-        report.sections.append(("where it was raised", str(shown)))
+        raised = pytest.ExceptionInfo.from_exception(cause).getrepr(style="short")
+        report.sections.append(("where it was raised", printable_lines(str(raised))))
+
+
+def _make_inert(longrepr: Any) -> None:
+    """Escape what a model or a file has put into a traceback: a terminal would obey it, and xdist may not carry it."""
+    for traceback, crash, _ in getattr(longrepr, "chain", ()):
+        for entry in traceback.reprentries:
+            entry.lines = [printable_lines(line.expandtabs()) for line in entry.lines]
+        if crash is not None:
+            crash.message = printable_lines(crash.message)
 
 
 def _property(row: Row) -> tuple[str, object]:
@@ -119,12 +158,36 @@ def _subject(item: pytest.Function, name: str) -> Any:
     return item.funcargs[name] if name in item.funcargs else item._request.getfixturevalue(name)
 
 
-def _device(item: pytest.Item, devices: tuple[str, ...]) -> str:
-    asked = asked_device(item)
-    if asked:
-        return asked
+def _asked(item: pytest.Item) -> str:
+    """The device that a gate asks for; none where its mark makes no sense, which is said when its promises are read."""
+    try:
+        return asked_device(item)
+    except ConfigError:
+        return ""
+
+
+def _given(item: pytest.Item) -> str:
+    """The device that a gate was made for, or `""`."""
     callspec = getattr(item, "callspec", None)
-    return str(callspec.params.get(RUN_DEVICE, devices[0])) if callspec is not None else devices[0]
+    return str(callspec.params.get(RUN_DEVICE, "")) if callspec is not None else ""
+
+
+def _promises(item: pytest.Item, state: State) -> list[BoundMarker]:
+    """What the markers promise; those of `pytest.param` and of other plugins are seen here for the first time."""
+    __tracebackhide__ = True
+    session = session_of(item.config)
+    devices = session.settings.devices
+    try:
+        asked, bound = asked_device(item), list(bound_markers(item, session))
+        if state.is_gate and len(devices) > 1 and not asked and not _given(item):
+            raise ConfigError(
+                f"it became a gate too late to run once for each of {', '.join(devices)}: put its mark on the test "
+                "itself, or give one device"
+            )
+    except ConfigError as error:
+        state.marker_broke = True
+        raise ConfigError(f"{item.nodeid}: {error}") from None
+    return bound
 
 
 def timeout_of(item: pytest.Item) -> float | None:

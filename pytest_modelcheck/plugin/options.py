@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_modelcheck.devices import missing_device, parse_devices
 from pytest_modelcheck.errors import ConfigError, MissingDependency
 
+if TYPE_CHECKING:
+    from pytest_modelcheck.baselines.store import Update
+
 REPORT_ENDINGS = (".json", ".md", ".html")
 
 _LARGEST_SEED = 2**32 - 1
+
+# The system's timer takes no more than a 32-bit number of seconds.
+_LONGEST_TIMEOUT = 2.0**31 - 1
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,7 @@ class Settings:
     devices: tuple[str, ...]
     seed: int
     full: bool
+    update: Update
     timeout: float | None
     reports: tuple[Path, ...]
     mnist_root: Path
@@ -45,6 +53,17 @@ def add_options(parser: pytest.Parser) -> None:
     )
     _add(
         parser, group, "modelcheck-seed", "the seed that every gate starts from (default: 0)", default="0", metavar="N"
+    )
+    _add(
+        parser,
+        group,
+        "modelcheck-update",
+        "record baselines that are missing (default), or all of them, in __modelcheck__ beside the test files; refused "
+        "where CI=true",
+        default="",
+        nargs="?",
+        const="missing",
+        metavar="missing|all",
     )
     _add(
         parser,
@@ -101,6 +120,7 @@ def read_settings(config: pytest.Config) -> Settings:
             devices=parse_devices(str(_value(config, "modelcheck_device"))),
             seed=_seed(str(_value(config, "modelcheck_seed"))),
             full=bool(_value(config, "modelcheck_full")),
+            update=_update(config),
             timeout=_timeout(str(_value(config, "modelcheck_timeout"))),
             reports=tuple(_report(config, str(path)) for path in _value(config, "modelcheck_report")),
             mnist_root=config.rootpath / str(_value(config, "modelcheck_mnist_root")),
@@ -112,6 +132,11 @@ def read_settings(config: pytest.Config) -> Settings:
     return settings
 
 
+def in_ci() -> bool:
+    """Whether this is a run of continuous integration, by the variable that all of them set."""
+    return os.environ.get("CI", "").lower() in ("true", "1")
+
+
 def is_worker(config: pytest.Config) -> bool:
     """Whether this process is a worker of pytest-xdist."""
     return hasattr(config, "workerinput")
@@ -119,13 +144,28 @@ def is_worker(config: pytest.Config) -> bool:
 
 def threads_of(config: pytest.Config) -> int | None:
     """One torch thread where processes share the processors, unless the user has said how many."""
-    shared = is_worker(config) or os.environ.get("CI", "").lower() in ("true", "1")
-    return 1 if shared and "OMP_NUM_THREADS" not in os.environ else None
+    return 1 if (is_worker(config) or in_ci()) and "OMP_NUM_THREADS" not in os.environ else None
 
 
 def _value(config: pytest.Config, key: str) -> Any:
     given = config.getoption(key)
-    return config.getini(key) if given is None else given
+    if given is not None:
+        return given
+    try:
+        return config.getini(key)
+    except (TypeError, ValueError, pytest.UsageError) as error:
+        raise ConfigError(f"the ini key {key}: {error}") from None
+
+
+def _update(config: pytest.Config) -> Update:
+    text = str(_value(config, "modelcheck_update"))
+    if text not in ("", "missing", "all"):
+        raise ConfigError(f"--modelcheck-update={text}: missing or all is expected, after an equals sign")
+    if text and not _value(config, "modelcheck") and config.getoption("modelcheck_update"):
+        raise ConfigError("--modelcheck-update records what gates measure: give --modelcheck as well")
+    if text and in_ci():
+        raise ConfigError(f"--modelcheck-update={text} is refused where CI=true: record where it is reviewed")
+    return text  # type: ignore[return-value]
 
 
 def _require_devices(devices: tuple[str, ...]) -> None:
@@ -136,7 +176,7 @@ def _require_devices(devices: tuple[str, ...]) -> None:
 
 
 def _seed(text: str) -> int:
-    if not text.isdigit() or int(text) > _LARGEST_SEED:
+    if not re.fullmatch("[0-9]{1,10}", text) or int(text) > _LARGEST_SEED:
         raise ConfigError(f"--modelcheck-seed={text}: an integer from 0 to {_LARGEST_SEED} is expected")
     return int(text)
 
@@ -150,7 +190,7 @@ def _timeout(text: str) -> float | None:
         seconds = math.nan
     if not (math.isfinite(seconds) and seconds > 0):
         raise ConfigError(f"--modelcheck-timeout={text}: a number of seconds above 0 is expected")
-    return seconds
+    return min(seconds, _LONGEST_TIMEOUT)
 
 
 def _report(config: pytest.Config, text: str) -> Path:

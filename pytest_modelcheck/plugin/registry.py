@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +25,10 @@ PLAIN_MARKS: Mapping[str, str] = MappingProxyType(
 class Registry:
     """Checks by name; those of this package are imported when they are asked for."""
 
-    def __init__(self, extra: Iterable[Check[Any]]) -> None:
+    def __init__(self, extra: Iterable[object]) -> None:
         self._own = tuple(name for names in FAMILIES.values() for name in names)
         self._extra: dict[str, Check[Any]] = {}
-        for item in extra:
+        for item in map(_as_check, extra):
             if item.name in self._own or item.name in self._extra or item.marker in PLAIN_MARKS:
                 raise ConfigError(f"two checks are named {item.name}: {self._module(item.name)} and {item.module}")
             self._extra[item.name] = item
@@ -58,9 +58,27 @@ class Registry:
 def collected_registry(config: pytest.Config) -> Registry:
     """This package's checks and those of the hook `pytest_modelcheck_checks`; a usage error if two share a name."""
     try:
-        return Registry(item for batch in config.hook.pytest_modelcheck_checks(config=config) for item in batch)
+        return Registry(_offered(config))
     except ConfigError as error:
         raise pytest.UsageError(f"modelcheck: {error}") from None
+
+
+def _offered(config: pytest.Config) -> Iterator[object]:
+    for batch in config.hook.pytest_modelcheck_checks(config=config):
+        if not isinstance(batch, Iterable):
+            raise ConfigError(f"pytest_modelcheck_checks returns a list of checks, not {type(batch).__name__}")
+        yield from batch
+
+
+def _as_check(item: object) -> Check[Any]:
+    from pytest_modelcheck.mechanism import Check  # whoever offers a check has loaded it
+
+    if not isinstance(item, Check):
+        name = getattr(item, "__qualname__", type(item).__name__)
+        raise ConfigError(
+            f"pytest_modelcheck_checks offers {name}, which is no check: put @pytest_modelcheck.check on it"
+        )
+    return item
 
 
 def marker_lines(registry: Registry, *, described: bool) -> list[str]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 import pytest
 
-from pytest_modelcheck.plugin.rows import Row
+from pytest_modelcheck.baselines.files import write_whole
+from pytest_modelcheck.plugin.rows import Row, lost_rows
 from pytest_modelcheck.plugin.stash import session_of
 from pytest_modelcheck.reports import RENDERERS, terminal
 from pytest_modelcheck.reports.run import Run
@@ -24,25 +23,40 @@ class Reporter:
         self._notes: list[str] = []
         self._written: list[Path] = []
         self._complete = True
+        self._runs_tests = False
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self) -> None:
+        self._runs_tests = not self._config.option.collectonly
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        self._complete = self._complete and not report.failed
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self._rows.extend(getattr(report, "modelcheck", ()))
+        self._rows.extend(getattr(report, "modelcheck", None) or lost_rows(report))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        if self._config.option.collectonly:
+        if not self._runs_tests:
             return
-        self._complete = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+        ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
+        self._complete = self._complete and ended and not (session.shouldfail or session.shouldstop)
         self._judge(session, exitstatus)
         self._write_reports(session)
 
+    def pytest_keyboard_interrupt(self) -> None:
+        self._complete = False
+
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        if self._config.option.collectonly:
+        if not self._runs_tests:
             return
-        terminalreporter.section("modelcheck")
+        terminalreporter.write_sep("=", "modelcheck")
         width = self._config.get_terminal_writer().fullwidth
         for line in terminal.render(self._run(), width=width, quiet=self._config.option.verbose < 0):
             terminalreporter.write_line(line.text, **dict.fromkeys(line.styles, True))
+        recorded = sum(row["evidence"].get("baseline") == "recorded now" for row in self._rows)
+        if recorded:
+            terminalreporter.write_line(f"baselines recorded: {recorded}; review them: git diff '*__modelcheck__/*'")
         for path in self._written:
             terminalreporter.write_line(f"report: {path}")
         for note in self._notes:
@@ -63,23 +77,9 @@ class Reporter:
     def _write_reports(self, session: pytest.Session) -> None:
         for path in self._settings.reports:
             try:
-                _write(path, RENDERERS[path.suffix](self._run()))
+                write_whole(path, RENDERERS[path.suffix](self._run()))
                 self._written.append(path)
-            except OSError as error:
+            except (OSError, ValueError) as error:
                 self._notes.append(f"the report {path} could not be written: {error}")
                 if session.exitstatus == pytest.ExitCode.OK:
                     session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).chmod(0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from pytest_modelcheck.result import Result
 
 Row = dict[str, Any]
 
+_TEXTS = ("promised", "measured", "message", "device")
+
 
 def phase_rows(report: pytest.TestReport, results: Sequence[Result], error: BaseException | None) -> list[Row]:
     """The rows that one phase of a gate adds: those of its checks, and one of its own where they do not tell it all.
@@ -18,17 +21,32 @@ def phase_rows(report: pytest.TestReport, results: Sequence[Result], error: Base
     A gate without checks of this package is judged by its own assertions. One that fails for another reason than its
     checks, or is skipped, gets a row that says so.
     """
-    checks = [{"gate": report.nodeid, **result.as_dict()} for result in results] if report.when == "call" else []
+    checks = [_checked(report, result) for result in results] if report.when == "call" else []
     if report.when != "call" and report.passed:
         return []
     if hasattr(report, "wasxfail") and not report.failed:
         reason = str(report.wasxfail)
-        outcome = "xfailed" if report.skipped else "xpassed"
-        return [_clean({**row, "outcome": outcome}) for row in checks or [_own(report, outcome, reason)]]
+        # What ended before its call was not measured, whatever was expected of it.
+        outcome = "xpassed" if report.passed else "xfailed" if report.when == "call" else "skipped"
+        return [plain({**row, "outcome": outcome}) for row in checks or [_own(report, outcome, reason)]]
+    if report.passed:  # the test itself expected what broke, and caught it
+        checks = [row if row["outcome"] == "passed" else {**row, "outcome": "xfailed"} for row in checks]
     told = any(row["outcome"] != "passed" for row in checks) if report.failed else bool(checks)
     if not told or report.skipped:
         checks.append(_own(report, _outcome(report, error), _reason(report, error)))
-    return [_clean(row) for row in checks]
+    return [plain(row) for row in checks]
+
+
+def lost_rows(report: pytest.TestReport) -> list[Row]:
+    """The row of a test whose process ended while it ran: its report belongs to no phase and carries no rows."""
+    if report.when in ("setup", "call", "teardown"):
+        return []
+    return [plain(_own(report, "error", f"not measured: {report.longrepr}"))]
+
+
+def _checked(report: pytest.TestReport, result: Result) -> Row:
+    """The row of a check, its texts made so: a check of another package may give anything."""
+    return {"gate": report.nodeid, **vars(result), **{name: str(getattr(result, name)) for name in _TEXTS}}
 
 
 def _outcome(report: pytest.TestReport, error: BaseException | None) -> str:
@@ -36,14 +54,15 @@ def _outcome(report: pytest.TestReport, error: BaseException | None) -> str:
         return "skipped"
     if report.passed:
         return "passed"
-    return "failed" if report.when == "call" and isinstance(error, AssertionError) else "error"
+    broken = error is None or isinstance(error, AssertionError)
+    return "failed" if report.when == "call" and broken else "error"
 
 
 def _reason(report: pytest.TestReport, error: BaseException | None) -> str:
     if isinstance(report.longrepr, tuple):
         return str(report.longrepr[2]).removeprefix("Skipped: ")
     if error is None:
-        return ""
+        return report.longreprtext
     return f"{report.when}: {type(error).__name__}: {error}" if report.failed else str(error)
 
 
@@ -66,10 +85,19 @@ def _own(report: pytest.TestReport, outcome: str, reason: str) -> Row:
     }
 
 
-def _clean(value: Any) -> Any:
-    """The value with lone surrogates escaped: they are no Unicode text, and neither xdist nor a file takes them."""
+def plain(value: Any) -> Any:
+    """The value in JSON's own types, which xdist carries and every file takes; of anything else, the type's name.
+
+    Numbers that are not finite become texts, and lone surrogates, which are no Unicode text, are escaped.
+    """
+    if value is None or isinstance(value, bool):
+        return value
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode("utf-8")
-    if isinstance(value, dict):
-        return {_clean(key): _clean(item) for key, item in value.items()}
-    return [_clean(item) for item in value] if isinstance(value, list | tuple) else value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else str(float(value))
+    if isinstance(value, Mapping):
+        return {plain(str(key)): plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, list | tuple) else f"<{type(value).__name__}>"

@@ -16,18 +16,20 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
+# Innermost: what is raised here is raised inside of what other plugins have set up around it.
+@pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
     gates.begin(item)
     with time_limit(gates.timeout_of(item)):
         yield
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
+@pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     __tracebackhide__ = True
     with time_limit(gates.timeout_of(item)):
         yield
+    gates.require_checked(item)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

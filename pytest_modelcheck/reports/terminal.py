@@ -24,7 +24,7 @@ _GATE = 1
 _HEADINGS = ("verdict", "gate", "check", "promised", "measured", "margin", "device", "s")
 
 # Columns that shrink when the terminal is narrow, and how narrow each may get.
-_SHRINKING: Mapping[int, int] = MappingProxyType({_GATE: 14, 3: 12, 4: 12})
+_SHRINKING: Mapping[int, int] = MappingProxyType({_GATE: 12, 3: 10, 4: 10})
 
 # Columns that a narrow terminal does without, and the width from which on they are shown.
 _WIDE: Mapping[int, int] = MappingProxyType({2: 72, 6: 100, 7: 100})
@@ -43,6 +43,11 @@ def render(run: Run, *, width: int = 80, quiet: bool = False) -> list[Line]:
     """The table, worst gates first, and the lines under it. Quiet leaves out the gates that passed."""
     rows = [row for row in run.sorted_rows if not (quiet and row["outcome"] == "passed")]
     lines = _table(rows, width) if rows else []
+    lines += [
+        Line(f"note: {printable(shown_gate(row))}: {printable(change)} (restored)", ("yellow",))
+        for row in run.sorted_rows
+        for change in row["changes"]
+    ]
     lines.append(Line(_summary(run), ("bold",)))
     if not run.complete:
         lines.append(Line("incomplete: the run was cut short, and some gates may be missing", ("red",)))
@@ -103,4 +108,6 @@ def _cut_middle(text: str, width: int) -> str:
 
 
 def _summary(run: Run) -> str:
-    return f"{len(run.rows)} promises: {run.totals() or 'none judged'}; device {run.devices}, seed {run.seed}"
+    number = len(run.rows)
+    totals = run.totals() or "none judged"
+    return f"{number} promise{'s' * (number != 1)}: {totals}; device {run.devices}, seed {run.seed}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import index
 from typing import Any, Literal
 
 from pytest_modelcheck.errors import ModelCheckError, require
@@ -24,7 +26,8 @@ class Pipeline:
 
     `normalize` is the identity where there is no normalizer. `canonical` gives the text that a WordPiece tokenizer
     promises to return and `decode_plain` decodes without the decoder's clean-up; both are `None` elsewhere.
-    `unknown_id` is `None` where no text can become unknown, or where that cannot be asked.
+    `unknown_id` is `None` where no text can become unknown, or where that cannot be asked. `dropped` counts the letters
+    of each text that no token stands for, where a tokenizer without an unknown token may leave some out.
     """
 
     family: str
@@ -36,6 +39,7 @@ class Pipeline:
     canonical: Callable[[str], str] | None = None
     decode_plain: Callable[[Sequence[Ids]], list[str]] | None = None
     unknown_id: int | None = None
+    dropped: Callable[[Sequence[str]], list[int]] | None = None
 
     def can_promise(self, level: Level) -> bool:
         """Whether the level can be judged for this tokenizer."""
@@ -63,7 +67,7 @@ def pipeline_of(tokenizer: Any) -> Pipeline:
 def full_ids(tokenizer: Any, text: str) -> Ids:
     """The ids of a text as a model gets them, with the special tokens that the tokenizer adds."""
     encoded = tokenizer.encode(text)
-    return [int(item) for item in getattr(encoded, "ids", encoded)]
+    return [index(item) for item in getattr(encoded, "ids", encoded)]
 
 
 def token_names(tokenizer: Any, ids: Sequence[int]) -> list[str]:
@@ -114,6 +118,7 @@ def _backend_pipeline(tokenizer: Any, copy: Any, *, is_bare: bool) -> Pipeline:
         canonical=_canonical_of(copy) if is_wordpiece else None,
         decode_plain=_decode_plain_of(copy) if is_wordpiece else None,
         unknown_id=_unknown_id(copy),
+        dropped=_dropped_of(copy) if _unknown_id(copy) is None and not _is_byte_level(copy) else None,
     )
 
 
@@ -151,12 +156,34 @@ def _inferred_level(copy: Any) -> Level:
     model = type(copy.model).__name__
     if model == "WordPiece":
         return "canonical"
-    if model == "BPE" and "ByteLevel" in f"{copy.pre_tokenizer} {copy.decoder}":
+    if model == "BPE" and _is_byte_level(copy):
         return "lossless" if copy.normalizer is None else "normalized"
     return "stable"
 
 
+def _is_byte_level(copy: Any) -> bool:
+    return "ByteLevel" in f"{copy.pre_tokenizer} {copy.decoder}"
+
+
+def _dropped_of(copy: Any) -> Callable[[Sequence[str]], list[int]]:
+    """The number of characters, white space aside, that lie outside of every token's offsets."""
+
+    def dropped(texts: Sequence[str]) -> list[int]:
+        encodings = copy.encode_batch(list(texts), add_special_tokens=False)
+        return [_uncovered(text, encoding.offsets) for text, encoding in zip(texts, encodings, strict=True)]
+
+    return dropped
+
+
+def _uncovered(text: str, offsets: Sequence[tuple[int, int]]) -> int:
+    covered = {position for start, stop in offsets for position in range(start, stop)}
+    return sum(position not in covered and not letter.isspace() for position, letter in enumerate(text))
+
+
 def _unknown_id(copy: Any) -> int | None:
+    if type(copy.model).__name__ == "Unigram":  # the model in Python does not tell
+        unknown: int | None = json.loads(copy.to_str())["model"].get("unk_id")
+        return unknown
     token = getattr(copy.model, "unk_token", None)
     return None if token is None else copy.token_to_id(token)
 
@@ -196,7 +223,7 @@ def _plain_pipeline(tokenizer: Any) -> Pipeline:
     def encode(texts: Sequence[str]) -> list[Ids]:
         if callable(tokenizer) and hasattr(tokenizer, "convert_ids_to_tokens"):
             return [_own_ids(tokenizer, text) for text in texts]
-        return [[int(item) for item in tokenizer.encode(text)] for text in texts]
+        return [[index(item) for item in tokenizer.encode(text)] for text in texts]
 
     unknown = getattr(tokenizer, "unk_token_id", None)
     shared = (getattr(tokenizer, "eos_token_id", None), getattr(tokenizer, "bos_token_id", None))

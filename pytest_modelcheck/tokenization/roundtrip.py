@@ -13,15 +13,24 @@ _BATCH = 1000
 
 @dataclass(frozen=True)
 class Trip:
-    """One text's round trip. `problem` says why it could not be made, and is `""` where it was."""
+    """One text's round trip. `problem` says why it could not be made, and is `""` where it was.
+
+    `unknown` counts the unknown tokens among the ids, and the letters for which there is no token at all.
+    """
 
     text: str
     ids: Ids
     decoded: str
     expected: str
     unknown: int
+    dropped: int = 0
     stable: bool = True
     problem: str = ""
+
+    @property
+    def pieces(self) -> int:
+        """What `unknown` is a share of: the tokens, and the letters that have none."""
+        return len(self.ids) + self.dropped
 
     @property
     def kept(self) -> bool:
@@ -46,13 +55,15 @@ def _trips(pipeline: Pipeline, texts: Sequence[str], level: Level) -> Iterator[T
     plain = pipeline.decode_plain if level == "canonical" else None
     decoded = (plain or pipeline.decode)(rows)
     again = pipeline.encode(pipeline.decode(rows) if plain else decoded) if level in ("canonical", "stable") else rows
-    for text, ids, back, ids_again in zip(texts, rows, decoded, again, strict=True):
+    dropped = pipeline.dropped(texts) if pipeline.dropped is not None else [0] * len(texts)
+    for text, ids, back, ids_again, lost in zip(texts, rows, decoded, again, dropped, strict=True):
         yield Trip(
             text=text,
             ids=ids,
             decoded=back,
             expected=_expected(pipeline, text, back, level),
-            unknown=ids.count(pipeline.unknown_id) if pipeline.unknown_id is not None else 0,
+            unknown=lost + (ids.count(pipeline.unknown_id) if pipeline.unknown_id is not None else 0),
+            dropped=lost,
             stable=ids_again == ids,
         )
 

@@ -1,0 +1,34 @@
+"""Where a gate finds what it measured last time."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from pytest_modelcheck.baselines.store import Content, Store, Update
+from pytest_modelcheck.plugin.rows import plain
+
+
+class GateBaselines:
+    """The baselines of one gate, in the file of its test module, under the test's name and the check's.
+
+    A check that a test calls several times has one baseline for each call, by their order.
+    """
+
+    def __init__(self, item: pytest.Item, update: Update) -> None:
+        self._store = Store(item.path)
+        self._test = plain(item.nodeid.partition("::")[2] or item.name)
+        self._update = update
+        self._calls: Counter[str] = Counter()
+
+    def restart(self) -> None:
+        """Begin a new try of the test."""
+        self._calls.clear()
+
+    def __call__(self, check: str, content: Content) -> tuple[Content, bool]:
+        """What was recorded for this call of the check, and whether that was just now."""
+        self._calls[check] += 1
+        call = self._calls[check]
+        key = f"{self._test} {check}" + (f" {call}" if call > 1 else "")
+        return self._store.compare_or_record(key, plain(content), self._update)

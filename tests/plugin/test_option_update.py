@@ -1,0 +1,172 @@
+"""`--modelcheck-update`: what was measured is recorded where it is missing, or anew, and refused in CI."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+CONFTEST = """
+    import pytest
+
+    class Letters:
+        def encode(self, text):
+            return [ord(letter) + {shift} for letter in text]
+
+        def decode(self, ids):
+            return "".join(chr(item - {shift}) for item in ids)
+
+    @pytest.fixture
+    def tokenizer():
+        return Letters()
+"""
+GATES = """
+    import pytest
+    from pytest_modelcheck import assert_token_ids
+
+    @pytest.mark.modelcheck_token_ids(text="{text}")
+    def test_marker(): ...
+
+    class TestLetters:
+        def test_assert(self, tokenizer, modelcheck):
+            assert_token_ids(tokenizer, text="b")
+            assert_token_ids(tokenizer, text="c")
+"""
+
+
+@pytest.fixture
+def letters(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setenv("COLUMNS", "200")
+    write(pytester)
+    return pytester
+
+
+def write(pytester: pytest.Pytester, *, shift: int = 0, text: str = "a") -> None:
+    pytester.makeconftest(CONFTEST.format(shift=shift))
+    pytester.makepyfile(test_letters=GATES.format(text=text))
+
+
+def recorded(pytester: pytest.Pytester) -> dict[str, list[int]]:
+    text = (pytester.path / "__modelcheck__" / "test_letters.json").read_text(encoding="utf-8")
+    return {key: content["ids"] for key, content in json.loads(text)["baselines"].items()}
+
+
+def run(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
+    return pytester.runpytest_inprocess("--modelcheck", "-p", "no:cacheprovider", *options)
+
+
+def test_a_missing_baseline_fails_and_names_the_command(letters: pytest.Pytester):
+    result = run(letters)
+    result.assert_outcomes(failed=2)
+    path = letters.path / "__modelcheck__" / "test_letters.json"
+    assert (
+        "E   token_ids of Letters: not measured: no baseline is recorded for 'test_marker token_ids' in "
+        f"{path}. pytest --modelcheck --modelcheck-update records it"
+    ) in result.outlines
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    "options", [["--modelcheck-update"], ["--modelcheck-update=missing"], ["--modelcheck-update=all"]]
+)
+def test_what_is_missing_is_recorded_and_compared_from_then_on(letters: pytest.Pytester, options: list[str]):
+    result = run(letters, *options)
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["baselines recorded: 3; review them: git diff '[*]__modelcheck__/[*]'"])
+    assert recorded(letters) == {
+        "TestLetters::test_assert token_ids": [98],
+        "TestLetters::test_assert token_ids 2": [99],
+        "test_marker token_ids": [97],
+    }
+    run(letters).assert_outcomes(passed=2)
+
+
+@pytest.mark.slow  # starts two workers
+def test_workers_record_what_one_process_records(letters: pytest.Pytester):
+    run(letters, "--modelcheck-update", "-n2").assert_outcomes(passed=2)
+    assert len(recorded(letters)) == 3
+    run(letters, "-n2").assert_outcomes(passed=2)
+
+
+def test_changed_ids_fail_and_name_the_command(letters: pytest.Pytester):
+    run(letters, "--modelcheck-update")
+    write(letters, shift=1)
+    for options in ([], ["--modelcheck-update=missing"]):
+        result = run(letters, *options)
+        result.assert_outcomes(failed=2)
+        start = result.outlines.index(
+            "E   token_ids of Letters: 'a' becomes 1 id, and id 0 is 98 ('a') where 97 ('`') was promised."
+        )
+        assert result.outlines[start + 1 : start + 4] == [
+            "E     promised: [97]",
+            "E     measured: [98]",
+            "E   If the new ids are meant, pytest --modelcheck --modelcheck-update=all records them.",
+        ]
+    run(letters, "--modelcheck-update=all").assert_outcomes(passed=2)
+    assert recorded(letters)["test_marker token_ids"] == [98]
+
+
+def test_a_baseline_of_another_text_is_refused(letters: pytest.Pytester):
+    run(letters, "--modelcheck-update")
+    write(letters, text="z")
+    result = run(letters)
+    result.assert_outcomes(failed=1, passed=1)
+    assert (
+        "E   token_ids of Letters: not measured: the baseline was recorded for another text, 'a'. "
+        "pytest --modelcheck --modelcheck-update=all records it anew"
+    ) in result.outlines
+
+
+def test_ids_that_are_no_integers_are_refused(letters: pytest.Pytester):
+    run(letters, "--modelcheck-update")
+    path = letters.path / "__modelcheck__" / "test_letters.json"
+    path.write_text(path.read_text(encoding="utf-8").replace("[97]", "[true]"), encoding="utf-8")
+    run(letters).assert_outcomes(failed=1, passed=1)
+
+
+def test_the_ini_key_says_the_same(letters: pytest.Pytester):
+    letters.makeini("[pytest]\nmodelcheck_update = missing\n")
+    run(letters).assert_outcomes(passed=2)
+    assert len(recorded(letters)) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ["--modelcheck", "--modelcheck-update=some"],
+            "--modelcheck-update=some: missing or all is expected, after an equals sign",
+        ),
+        (["--modelcheck-update"], "--modelcheck-update records what gates measure: give --modelcheck as well"),
+    ],
+)
+def test_a_wrong_update_is_a_usage_error(letters: pytest.Pytester, options: list[str], message: str):
+    result = letters.runpytest_inprocess(*options)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert f"ERROR: modelcheck: {message}" in result.errlines
+
+
+def test_updates_are_refused_in_ci(letters: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CI", "true")
+    result = run(letters, "--modelcheck-update")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert (
+        "ERROR: modelcheck: --modelcheck-update=missing is refused where CI=true: record where it is reviewed"
+        in result.errlines
+    )
+    assert not (letters.path / "__modelcheck__").exists()
+
+
+def test_outside_of_a_run_there_is_no_baseline():
+    from pytest_modelcheck import ConfigError, assert_token_ids
+
+    class Letters:
+        def encode(self, text: str) -> list[int]:
+            return [ord(letter) for letter in text]
+
+        def decode(self, ids: list[int]) -> str:
+            return "".join(map(chr, ids))
+
+    with pytest.raises(ConfigError, match=r"^token_ids has a baseline under pytest --modelcheck only: "):
+        assert_token_ids(Letters(), text="a")
