@@ -1,0 +1,1 @@
+"""What the plugin costs, as ratios measured in one run: `python -m tests.benchmarks`."""

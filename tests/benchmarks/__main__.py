@@ -1,0 +1,27 @@
+"""Run the benchmarks and print their tables: `python -m tests.benchmarks [--rounds N] [startup] [mnist]`."""
+
+from __future__ import annotations
+
+import argparse
+
+from tests.benchmarks import mnist, startup
+
+_BENCHMARKS = (("startup", startup.measure, 20), ("mnist", mnist.measure, 5))
+
+
+def main() -> None:
+    """Measure what was named, or all of it."""
+    names = [name for name, _, _ in _BENCHMARKS]
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which to run, of {', '.join(names)} (default: all)")
+    parser.add_argument("--rounds", type=int, help="rounds of each (default: 20 for startup, 5 for mnist)")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.names) - set(names):
+        parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; there is {', '.join(names)}")
+    for name, measure, rounds in _BENCHMARKS:
+        if not arguments.names or name in arguments.names:
+            print(measure(arguments.rounds or rounds), end="\n\n")
+
+
+if __name__ == "__main__":
+    main()

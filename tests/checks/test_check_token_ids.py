@@ -1,0 +1,202 @@
+"""The promise of reviewed ids."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+from pytest_modelcheck import ConfigError, ModelCheckFailure, assert_token_ids
+from pytest_modelcheck.checks.tokenizer import token_ids
+
+REFERENCE, IDS = "This is a input.", [101, 2023, 2003, 1037, 7953, 1012, 102]
+
+
+def words(vocabulary=("[UNK]", "yes", "no", "[CLS]")):
+    tokenizer = Tokenizer(
+        models.WordLevel({word: index for index, word in enumerate(vocabulary)}, unk_token=vocabulary[0])
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    return tokenizer
+
+
+class Own:
+    """A tokenizer of the user's own that gives what it is told."""
+
+    def __init__(self, ids):
+        self.ids = ids
+
+    def encode(self, text):
+        return self.ids
+
+    def decode(self, ids):
+        return "x"
+
+
+def test_the_real_vocabulary_gives_the_reviewed_ids(uncased):
+    result = assert_token_ids(uncased, text=REFERENCE, ids=IDS)
+    assert result.promised == "'This is a input.' is [101, 2023, 2003, 1037, 7953, 1012, 102]"
+    assert result.measured == "[101, 2023, 2003, 1037, 7953, 1012, 102]"
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        ("", [101, 102]),
+        ("[MASK]", [101, 103, 102]),
+        ("CAFÉ", [101, 7668, 102]),
+        ("\u4eca", [101, 100, 102]),
+    ],
+)
+def test_real_ids_are_kept(uncased, text, ids):
+    if text == "\u4eca":
+        ids = uncased(text)["input_ids"]
+    assert_token_ids(uncased, text=text, ids=ids)
+
+
+@pytest.mark.parametrize(
+    "ids", [[1, 2], (1, 2), np.array([1, 2]), torch.tensor([1, 2]), [np.int64(1), torch.tensor(2)]], ids=repr
+)
+def test_ids_of_any_integer_type_are_read(ids):
+    assert token_ids(Own(ids), text="x", ids=[1, 2]).ok
+
+
+def test_a_template_is_part_of_the_ids():
+    tokenizer = words()
+    tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A", special_tokens=[("[CLS]", 3)])
+    assert_token_ids(tokenizer, text="yes no", ids=[3, 1, 2])
+
+
+BROKEN = [
+    (
+        "another id",
+        lambda uncased: uncased,
+        REFERENCE,
+        [101, 2023, 2003, 1037, 7953, 1013, 102],
+        """
+        token_ids of BertTokenizer: 'This is a input.' becomes 7 ids, and id 5 is 1012 ('.') where 1013 ('/') was promised.
+          promised: [101, 2023, 2003, 1037, 7953, 1013, 102]
+          measured: [101, 2023, 2003, 1037, 7953, 1012, 102]
+        If the new ids are meant, promise ids=[101, 2023, 2003, 1037, 7953, 1012, 102].
+        """,  # noqa: E501
+    ),
+    (
+        "special tokens not promised",
+        lambda uncased: uncased,
+        "input",
+        [7953],
+        """
+        token_ids of BertTokenizer: 'input' becomes 3 ids, and id 0 is 101 ('[CLS]') where 7953 ('input') was promised.
+          promised: [7953]
+          measured: [101, 7953, 102]
+        If the new ids are meant, promise ids=[101, 7953, 102].
+        """,
+    ),
+    (
+        "more than promised",
+        lambda _: words(),
+        "yes no",
+        [1],
+        """
+        token_ids of Tokenizer: 'yes no' becomes 2 ids, and id 1 is 2 ('no') where the promise ends.
+          promised: [1]
+          measured: [1, 2]
+        If the new ids are meant, promise ids=[1, 2].
+        """,
+    ),
+    (
+        "fewer than promised",
+        lambda _: words(),
+        "yes",
+        [1, 2],
+        """
+        token_ids of Tokenizer: 'yes' becomes 1 id, and they end where id 1, 2 ('no'), was promised.
+          promised: [1, 2]
+          measured: [1]
+        If the new ids are meant, promise ids=[1].
+        """,
+    ),
+    (
+        "unknown",
+        lambda _: words(),
+        "maybe",
+        [1],
+        """
+        token_ids of Tokenizer: 'maybe' becomes 1 id, and id 0 is 0 ('[UNK]') where 1 ('yes') was promised.
+          promised: [1]
+          measured: [0]
+        If the new ids are meant, promise ids=[0].
+        """,
+    ),
+    (
+        "nothing at all",
+        lambda _: words(),
+        "",
+        [1],
+        """
+        token_ids of Tokenizer: '' becomes 0 ids, and they end where id 0, 1 ('yes'), was promised.
+          promised: [1]
+          measured: []
+        If the new ids are meant, promise ids=[].
+        """,
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("make", "text", "ids", "message"), [row[1:] for row in BROKEN], ids=[row[0] for row in BROKEN]
+)
+def test_other_ids_fail(expect, uncased, make, text, ids, message):
+    name = type(uncased).__name__
+    message = message.replace("BertTokenizer", name)
+    expect(token_ids, make(uncased), text=text, ids=ids, outcome="failed", message=message)
+
+
+def test_a_promised_id_outside_of_the_vocabulary_fails(uncased):
+    with pytest.raises(ModelCheckFailure, match=r"where 999999 \('[^']*'|where 999999 \(not in the vocabulary\)"):
+        assert_token_ids(uncased, text="[MASK]", ids=[101, 999_999, 102])
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "message"),
+    [
+        (Own([1.0, 2.0]), "TypeError: 'float' object cannot be interpreted as an integer"),
+        (Own([1.9, 2.2]), "TypeError: 'float' object cannot be interpreted as an integer"),
+        (Own(["1", "2"]), "TypeError: 'str' object cannot be interpreted as an integer"),
+        (Own("12"), "TypeError: 'str' object cannot be interpreted as an integer"),
+        (Own([[1, 2]]), "TypeError: 'list' object cannot be interpreted as an integer"),
+        (Own([float("nan")]), "TypeError: 'float' object cannot be interpreted as an integer"),
+        (Own(None), "TypeError: 'NoneType' object is not iterable"),
+        (None, "AttributeError: 'NoneType' object has no attribute 'encode'"),
+    ],
+)
+def test_what_gives_no_ids_is_an_error(tokenizer, message):
+    result = token_ids(tokenizer, text="x", ids=[1, 2])
+    assert result.outcome == "error"
+    assert result.message == f"token_ids of {type(tokenizer).__name__}: not measured: {message}"
+
+
+@pytest.mark.parametrize(
+    ("promises", "message"),
+    [
+        ({"text": "x"}, "token_ids has a baseline under pytest --modelcheck only: give the promise itself"),
+        ({"text": None, "ids": [1]}, "text=None: a text (str) is expected"),
+        (
+            {"text": "x", "ids": None},
+            "token_ids has a baseline under pytest --modelcheck only: give the promise itself",
+        ),
+        ({"text": "x", "ids": "12"}, "ids='12': a list of token ids is expected"),
+        ({"text": "x", "ids": [1.0]}, "ids[0]=1.0: an integer of at least 0 is expected"),
+        ({"text": "x", "ids": [1, True]}, "ids[1]=True: an integer of at least 0 is expected"),
+        ({"text": "x", "ids": [-1]}, "ids[0]=-1: an integer of at least 0 is expected"),
+    ],
+)
+def test_a_promise_that_makes_no_sense_is_a_config_error(promises, message):
+    with pytest.raises(ConfigError) as raised:
+        assert_token_ids(words(), **promises)
+    assert str(raised.value) == message
+
+
+def test_the_examples_in_the_docstring_are_true(examples):
+    assert examples(token_ids) == 4

@@ -1,0 +1,89 @@
+"""The README is true: its code blocks run, its commands are those of the build, its table is what appears."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MAIN, TESTS = 'pip install -e ".[all]" && pytest --modelcheck sample_project', 'pip install -e ".[dev]" && pytest'
+
+
+def blocks(section: str, language: str) -> list[str]:
+    """The code blocks of a language in the section with this heading."""
+    text = re.split(rf"^#+ {re.escape(section)}$", README, flags=re.MULTILINE)[1]
+    text = re.split(r"^## ", text, flags=re.MULTILINE)[0]
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def write_files(pytester: pytest.Pytester, section: str) -> None:
+    """Each Python block of the section as the file that its first line names."""
+    for block in blocks(section, "python"):
+        name = block.partition("\n")[0].removeprefix("# ")
+        (pytester.path / name).write_text(block, encoding="utf-8")
+
+
+@pytest.fixture
+def sample(pytester: pytest.Pytester, modelrepo: None, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    monkeypatch.setenv("COLUMNS", "120")
+    write_files(pytester, "What it promises")
+    pytester.makeini(f"[pytest]\nmodelcheck_mnist_root = {ROOT / 'sample_project' / 'data'}\n")
+    return pytester
+
+
+def without_seconds(lines: list[str]) -> list[str]:
+    return [re.sub(r"\s+(s|\d+\.\d\d)$", "", line) for line in lines]
+
+
+def test_the_two_commands_stand_in_the_readme_and_in_the_build_word_for_word():
+    build = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    for command in (MAIN, TESTS):
+        assert f"```sh\n{command}\n```" in README
+        assert command in build
+
+
+def test_the_examples_give_the_table_and_the_message_that_the_readme_shows(sample: pytest.Pytester):
+    result = sample.runpytest_inprocess("--modelcheck", "-p", "no:cacheprovider")
+    result.assert_outcomes(passed=5, failed=1)
+    table, message = (block.splitlines() for block in blocks("What it promises", "text"))
+    start = next(index for index, line in enumerate(result.outlines) if line.startswith("verdict"))
+    assert without_seconds(result.outlines[start : start + len(table)]) == without_seconds(table)
+    assert "\n".join(message) in "\n".join(result.outlines)
+
+
+def test_the_check_of_your_own_runs(pytester: pytest.Pytester, modelrepo: None):
+    write_files(pytester, "A check of your own")
+    result = pytester.runpytest_inprocess("--modelcheck", "-p", "no:cacheprovider")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["ok * frozen * backbone[*] is frozen *"])
+
+
+def test_the_check_of_your_own_can_fail(pytester: pytest.Pytester, modelrepo: None):
+    write_files(pytester, "A check of your own")
+    tests = pytester.path / "test_frozen.py"
+    tests.write_text(tests.read_text(encoding="utf-8").replace('"backbone"', '"head"'), encoding="utf-8")
+    result = pytester.runpytest_inprocess("--modelcheck", "-p", "no:cacheprovider")
+    result.assert_outcomes(failed=1)
+    message = "E   frozen of ModuleDict: head.weight, head.bias would be trained. Call requires_grad_(False)."
+    assert message in result.outlines
+
+
+def test_the_tables_of_fixtures_and_options_are_complete(pytester: pytest.Pytester):
+    helped = pytester.runpytest_inprocess("--help").stdout.str()
+    options = set(re.findall(r"(--modelcheck[a-z-]*)", helped))
+    assert options == set(re.findall(r"^\| `(--modelcheck[a-z-]*)`, `", README, flags=re.MULTILINE))
+    listed = pytester.runpytest_inprocess("--fixtures").stdout.str()
+    fixtures = set(re.findall(r"^(modelcheck\w*)", listed, flags=re.MULTILINE))
+    assert fixtures == set(re.findall(r"^\| `(modelcheck\w*)` \| ", README, flags=re.MULTILINE))
+
+
+def test_the_ci_jobs_are_yaml_that_runs_the_gates():
+    jobs = [yaml.safe_load(block) for block in blocks("In CI", "yaml")]
+    github, gitlab = jobs
+    steps = [step.get("run", "") for step in github["jobs"]["gates"]["steps"]]
+    assert any(step.startswith("pytest --modelcheck ") for step in steps)
+    assert any(line.startswith("pytest --modelcheck ") for line in gitlab["gates"]["script"])

@@ -1,0 +1,214 @@
+"""Numbers meet promises: the right verdict or a clear error, never a wrong pass."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_modelcheck.comparison import at_least, at_most, equal, exact, promised_number
+from pytest_modelcheck.errors import ConfigError
+
+
+def kind_of(value):
+    return f"{type(value).__module__}.{type(value).__name__}"
+
+
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+
+NO_NUMBERS = [
+    None,
+    True,
+    False,
+    "0.9",
+    b"1",
+    "nan",
+    float("nan"),
+    float("inf"),
+    float("-inf"),
+    complex(1, 0),
+    [1],
+    (),
+    {},
+    object(),
+    Decimal("NaN"),
+    Decimal("sNaN"),
+    Decimal("Infinity"),
+    Decimal("1E+999999"),
+    Decimal("1E-999999"),
+    np.float32("nan"),
+    np.float64("inf"),
+    np.array(float("nan")),
+    np.array([0.9]),
+    np.bool_(True),
+    np.str_("0.9"),
+    np.timedelta64(5, "ns"),
+    np.datetime64(5, "ns"),
+    torch.tensor(float("nan")),
+    torch.tensor(float("inf"), dtype=torch.float16),
+    torch.tensor([0.9]),
+    torch.tensor(True),
+    torch.tensor(1 + 0j),
+    torch.tensor(0.9, device="meta"),
+]
+
+NUMBERS = [
+    (0, Fraction(0)),
+    (10**40, Fraction(10**40)),
+    (-0.0, Fraction(0)),
+    (5e-324, Fraction("5e-324")),
+    (1.7976931348623157e308, Fraction("1.7976931348623157e308")),
+    (0.1, Fraction(1, 10)),
+    (Fraction(1, 3), Fraction(1, 3)),
+    (Decimal("0.95"), Fraction(19, 20)),
+    (Decimal("-0"), Fraction(0)),
+    (np.float64(0.1), Fraction(1, 10)),
+    (np.float32(0.1), Fraction(1, 10)),
+    (np.float16(0.1), Fraction(1, 10)),
+    (np.array(0.1, dtype=np.float32), Fraction(1, 10)),
+    (np.int64(-3), Fraction(-3)),
+    (np.uint8(200), Fraction(200)),
+    (np.array(7), Fraction(7)),
+    (torch.tensor(0.1, dtype=torch.float64), Fraction(1, 10)),
+    (torch.tensor(0.5, requires_grad=True), Fraction(1, 2)),
+    (torch.tensor(-9), Fraction(-9)),
+]
+
+
+@pytest.mark.parametrize(("value", "fraction"), NUMBERS, ids=kind_of)
+def test_numbers_are_read_exactly(value, fraction):
+    assert exact(value) == fraction
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS, ids=kind_of)
+def test_what_is_no_finite_number_keeps_no_promise(value):
+    assert exact(value) is None
+    for compare in (at_least, at_most, equal):
+        for promised in (Fraction(0), Fraction(-(10**9)), Fraction(10**9), Fraction(9, 10)):
+            comparison = compare(value, promised)
+            assert not comparison.ok
+            assert comparison.margin is None
+            assert comparison.problem == f"{value!r} is not a finite number"
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS, ids=kind_of)
+def test_what_is_no_finite_number_is_no_promise(value):
+    with pytest.raises(ConfigError) as raised:
+        promised_number("min", value)
+    assert str(raised.value) == f"min={value!r}: a finite number is expected"
+
+
+@given(FINITE)
+def test_a_float_is_the_decimal_that_it_prints_as(value):
+    assert exact(value) == Fraction(repr(value))
+    assert exact(np.float64(value)) == Fraction(repr(value))
+
+
+@given(FINITE, FINITE)
+def test_verdicts_are_those_of_the_floats(measured, promised):
+    bound = exact(promised)
+    assert at_least(measured, bound).ok == (measured >= promised)
+    assert at_most(measured, bound).ok == (measured <= promised)
+    assert equal(measured, bound).ok == (measured == promised)
+
+
+@given(FINITE, FINITE)
+def test_a_margin_is_finite_and_has_the_sign_of_the_verdict(measured, promised):
+    for compare in (at_least, at_most):
+        comparison = compare(measured, exact(promised))
+        assert comparison.margin is None or math.isfinite(comparison.margin)
+        if comparison.margin is not None:
+            assert (comparison.margin >= 0) >= comparison.ok
+            assert comparison.margin <= 0 or comparison.ok
+
+
+@given(st.floats(width=32, allow_nan=False, allow_infinity=False))
+def test_a_float32_is_the_shortest_decimal_of_its_own_precision(value):
+    number = np.float32(value)
+    assert exact(number) == Fraction(np.format_float_scientific(number))
+    assert np.float32(float(exact(number))) == number
+
+
+@given(st.integers(), st.integers())
+def test_integers_are_compared_as_they_are(measured, promised):
+    assert equal(measured, Fraction(promised)).ok == (measured == promised)
+    assert at_least(measured, Fraction(promised)).ok == (measured >= promised)
+
+
+@given(st.decimals())
+def test_any_decimal_is_a_fraction_or_nothing(value):
+    number = exact(value)
+    assert number is None or number == Fraction(value)
+
+
+@given(st.one_of(st.none(), st.booleans(), st.text(), st.binary(), st.just(math.nan), st.lists(st.integers())))
+def test_no_value_that_is_no_number_ever_passes(value):
+    assert not at_least(value, Fraction(-1)).ok
+    assert not at_most(value, Fraction(10**12)).ok
+    assert not equal(value, Fraction(1)).ok
+    assert not equal(value, Fraction(0)).ok
+
+
+@pytest.mark.parametrize("share", ["0.9", "0.95", "0.7", "0.98", "0.07", "0.29", "0.57", "0.58"])
+@pytest.mark.parametrize("size", [100, 10_000])
+def test_a_share_at_its_threshold_passes_and_one_sample_fewer_fails(share, size):
+    threshold = promised_number("min", float(share), low=0, high=1)
+    needed = Fraction(share) * size
+    assert needed.denominator == 1
+    assert at_least(Fraction(needed, size), threshold).ok
+    assert not at_least(Fraction(needed - 1, size), threshold).ok
+    assert at_least(int(needed) / size, threshold).ok
+
+
+def test_seven_percent_of_a_hundred_is_seven():
+    assert math.ceil(0.07 * 100) == 8
+    assert math.ceil(promised_number("min", 0.07) * 100) == 7
+
+
+def test_a_float_that_prints_itself_rounded_is_not_believed():
+    class Rounded(float):
+        def __str__(self):
+            return f"{float(self):.2f}"
+
+        __repr__ = __str__
+
+    assert exact(Rounded(0.9499)) == Fraction("0.9499")
+    assert not at_least(Rounded(0.9499), Fraction("0.95")).ok
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+def test_numpy_that_prints_few_digits_changes_no_verdict(kind):
+    value = np.nextafter(kind(0.95), kind(0), dtype=kind)
+    with np.printoptions(legacy="1.13", precision=2):
+        assert not at_least(value, Fraction("0.95")).ok
+        assert not at_least(np.array(value), Fraction("0.95")).ok
+
+
+@pytest.mark.parametrize(
+    ("bounds", "value", "message"),
+    [
+        ({"low": 0, "high": 1}, 98, "min=98: a number from 0 to 1 is expected"),
+        ({"low": 0, "high": 1}, -0.1, "min=-0.1: a number from 0 to 1 is expected"),
+        ({"low": 0, "high": 1}, 1.0000000000000002, "min=1.0000000000000002: a number from 0 to 1 is expected"),
+        ({"low": 0}, -1, "min=-1: a number of at least 0 is expected"),
+        ({"low": 0, "high": 1}, "0.9", "min='0.9': a number from 0 to 1 is expected"),
+        ({}, float("nan"), "min=nan: a finite number is expected"),
+        ({"low": 0, "high": 1}, 10**5000, "min=<int of too many digits>: a number from 0 to 1 is expected"),
+    ],
+    ids=["98", "negative", "above one", "below zero", "string", "nan", "huge"],
+)
+def test_a_promise_out_of_range_is_named(bounds, value, message):
+    with pytest.raises(ConfigError) as raised:
+        promised_number("min", value, **bounds)
+    assert str(raised.value) == message
+
+
+@pytest.mark.parametrize("value", [0, 1, 0.0, -0.0, 1.0, np.float32(1), torch.tensor(0), Decimal(1), Fraction(1)])
+def test_the_bounds_themselves_are_in_range(value):
+    assert promised_number("min", value, low=0, high=1) in (0, 1)
