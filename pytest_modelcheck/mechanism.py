@@ -15,7 +15,7 @@ from typing import Annotated, Any, Generic, ParamSpec, get_args, get_origin, get
 
 from pytest_modelcheck import guard
 from pytest_modelcheck.context import current
-from pytest_modelcheck.errors import ConfigError, ModelCheckError, ModelCheckFailure
+from pytest_modelcheck.errors import ConfigError, MissingDependency, ModelCheckError, ModelCheckFailure
 from pytest_modelcheck.result import Result
 
 P = ParamSpec("P")
@@ -124,7 +124,9 @@ class Check(Generic[P]):
         except ConfigError:
             raise
         except ModelCheckError as error:
-            return _unmeasured(promised, f"not measured: {error}"), error.__cause__
+            # A package that is missing is said in full; where its import failed helps nobody.
+            cause = None if isinstance(error, MissingDependency) else error.__cause__
+            return _unmeasured(promised, f"not measured: {error}"), cause
         except Exception as error:
             return _unmeasured(promised, f"not measured: {type(error).__name__}: {error}"), error
         if not isinstance(result, Result):
