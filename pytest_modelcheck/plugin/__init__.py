@@ -36,7 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
-    session = Session(read_settings(config), collected_registry(config), threads_of(config))
+    session = Session(read_settings(config), collected_registry(config), threads_of(config), {})
     config.stash[SESSION] = session
     _declare_markers(config, session)
     if session.settings.enabled:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -11,14 +10,13 @@ from pytest_modelcheck.plugin.options import Settings
 from pytest_modelcheck.plugin.registry import Registry
 
 
-@dataclass(frozen=True)
-class Session:
+class Session(NamedTuple):
     """One pytest session: its settings, its checks, and what its gates share."""
 
     settings: Settings
     registry: Registry
     threads: int | None
-    shared: dict[Any, Any] = field(default_factory=dict)
+    shared: dict[Any, Any]
 
 
 SESSION = pytest.StashKey[Session]()

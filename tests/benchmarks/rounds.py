@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 import subprocess
 import sys
@@ -17,12 +16,18 @@ def whole_process(command: Sequence[str], folder: Path, environment: Mapping[str
     """The CPU seconds, user and system, of a command and its children."""
 
     def run() -> float:
-        before = os.times()
+        before = _children()
         subprocess.run(command, cwd=folder, env=dict(environment), check=True, stdout=subprocess.DEVNULL)
-        after = os.times()
-        return after.children_user + after.children_system - before.children_user - before.children_system
+        return _children() - before
 
     return run
+
+
+def _children() -> float:
+    import resource  # not on Windows
+
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def in_process(function: Callable[[], object]) -> Cost:
