@@ -1,13 +1,8 @@
-"""The world and a model as a check found them: saved, restored, and what changed is named.
-
-Nothing here imports torch or numpy: a process that has not loaded them has nothing of theirs to save.
-"""
+"""A model as a check found it: saved, restored, and what changed is named."""
 
 from __future__ import annotations
 
-import random
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -17,127 +12,6 @@ from pytest_modelcheck.errors import ModelCheckError
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
-
-
-@dataclass(frozen=True)
-class _Setting:
-    """One global of the process: how to read it, how to set it, and its name in a message."""
-
-    name: str
-    read: Callable[[], Any]
-    write: Callable[[Any], object]
-
-
-def _settings(torch: Any) -> list[_Setting]:
-    """The globals of torch that change what a model computes or how fast. Random states are in `_random_states`."""
-    if not hasattr(torch, "get_default_dtype"):
-        return []
-    backends = torch.backends
-    return [
-        _Setting("the default dtype", torch.get_default_dtype, torch.set_default_dtype),
-        _Setting("the grad mode", torch.is_grad_enabled, torch.set_grad_enabled),
-        _Setting("the number of threads", torch.get_num_threads, torch.set_num_threads),
-        _Setting(
-            "autocast on the CPU",
-            lambda: torch.is_autocast_enabled("cpu"),
-            lambda value: torch.set_autocast_enabled("cpu", value),
-        ),
-        _Setting(
-            "autocast on CUDA",
-            lambda: torch.is_autocast_enabled("cuda"),
-            lambda value: torch.set_autocast_enabled("cuda", value),
-        ),
-        _Setting(
-            "deterministic algorithms",
-            lambda: (
-                torch.are_deterministic_algorithms_enabled(),
-                torch.is_deterministic_algorithms_warn_only_enabled(),
-            ),
-            lambda value: torch.use_deterministic_algorithms(value[0], warn_only=value[1]),
-        ),
-        _Setting(
-            "the float32 matmul precision",
-            torch.get_float32_matmul_precision,
-            torch.set_float32_matmul_precision,
-        ),
-        *(
-            _Setting(f"torch.backends.cudnn.{name}", _reader(backends.cudnn, name), _writer(backends.cudnn, name))
-            for name in ("enabled", "benchmark", "deterministic")
-        ),
-    ]
-
-
-def _as_loaded(torch: Any) -> list[tuple[_Setting, Any]]:
-    """What decides most of a torch that was loaded inside of the block, with the values that it starts from."""
-    values = (torch.float32, True) if hasattr(torch, "get_default_dtype") else ()
-    return list(zip(_settings(torch), values, strict=False))
-
-
-def _reader(holder: Any, name: str) -> Callable[[], Any]:
-    return lambda: getattr(holder, name)
-
-
-def _writer(holder: Any, name: str) -> Callable[[Any], object]:
-    return lambda value: setattr(holder, name, value)
-
-
-def _loaded(name: str) -> Any:
-    """The module, if this process has loaded it; nothing is imported."""
-    return sys.modules.get(name)
-
-
-def _random_states() -> list[_Setting]:
-    states = [_Setting("random", random.getstate, random.setstate)]
-    numpy, torch = _loaded("numpy"), _loaded("torch")
-    if hasattr(numpy, "random"):
-        states.append(_Setting("numpy", numpy.random.get_state, numpy.random.set_state))
-    if hasattr(torch, "get_rng_state"):
-        states.append(_Setting("torch", torch.get_rng_state, torch.set_rng_state))
-        if torch.cuda.is_initialized():
-            states.append(_Setting("cuda", torch.cuda.get_rng_state_all, torch.cuda.set_rng_state_all))
-    return states
-
-
-@contextmanager
-def preserved_world() -> Iterator[list[str]]:
-    """Restore the globals of random, numpy and torch at the end, and name what had changed in the list it yields.
-
-    Random states are restored without a word: drawing a number is no fault.
-
-    >>> import random
-    >>> before = random.getstate()
-    >>> with preserved_world() as changes:
-    ...     _ = random.random()
-    >>> random.getstate() == before, changes
-    (True, [])
-    """
-    settings = [(item, item.read()) for item in _settings(_loaded("torch"))]
-    states = [(item, item.read()) for item in _random_states()]
-    changes: list[str] = []
-    try:
-        yield changes
-    finally:
-        for setting, before in settings or _as_loaded(_loaded("torch")):
-            after = setting.read()
-            if after != before:
-                setting.write(before)
-                changes.append(f"{setting.name} was changed from {before} to {after}")
-        for state, before in states:
-            state.write(before)
-
-
-def seed_world(seed: int) -> None:
-    """Seed random, and numpy and torch where they are loaded."""
-    random.seed(seed)
-    numpy, torch = _loaded("numpy"), _loaded("torch")
-    if hasattr(numpy, "random"):
-        numpy.random.seed(seed)
-    if hasattr(torch, "default_generator"):
-        # torch.manual_seed does the same and loads torch's compiler, which takes seconds.
-        torch.default_generator.manual_seed(seed)
-        torch.cuda.manual_seed_all(seed)
-        if torch.backends.mps.is_available():
-            torch.mps.manual_seed(seed)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Annotated, Any, Generic, ParamSpec, get_args, get_origin, get_type_hints
 
-from pytest_modelcheck import guard
+from pytest_modelcheck import process
 from pytest_modelcheck.context import current
 from pytest_modelcheck.errors import ConfigError, MissingDependency, ModelCheckError, ModelCheckFailure
 from pytest_modelcheck.result import Result
@@ -71,7 +71,7 @@ class Check(Generic[P]):
         self._require_subjects(args)
         self.validate(kwargs)
         started = time.perf_counter()
-        with guard.preserved_world() as changes:
+        with process.preserved_world() as changes:
             result, cause = self._measure(args, kwargs)
         message = result.message and f"{self.name} of {_name_of(args[0])}: {result.message}"
         return replace(

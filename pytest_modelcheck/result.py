@@ -46,6 +46,10 @@ class Result:
             raise ValueError(f"an outcome is one of {', '.join(_OUTCOMES)}, not {self.outcome!r}")
         if self.margin is not None and not math.isfinite(self.margin):
             raise ValueError(f"a margin is finite or None, not {self.margin}")
+        if self.margin is not None:
+            object.__setattr__(self, "margin", float(self.margin))
+        if not isinstance(self.evidence, Mapping):
+            raise TypeError(f"evidence is a mapping of JSON values, not {self.evidence!r}")
         if self.outcome != "passed" and not self.message:
             raise ValueError(f"a result that {self.outcome} says why: message is empty")
 

@@ -111,3 +111,11 @@ def is_finite(tensor: Tensor) -> bool:
     """Whether no element is NaN or infinite. A tensor on the meta device has no elements to ask."""
     has_nan = tensor.is_floating_point() or tensor.is_complex()
     return tensor.is_meta or not has_nan or bool(tensor.isfinite().all())
+
+
+def bytes_of(tensor: Tensor) -> bytes:
+    """The values of a tensor as bytes, of any dtype, in the order of its elements."""
+    import torch
+
+    flat = tensor.detach().cpu().contiguous().flatten()
+    return flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""

@@ -17,7 +17,7 @@ FLOORS = (
     ("plugin",),
     ("checks", "asserts"),
     ("models", "evaluation"),
-    ("tokenization", "reports", "baselines", "mechanism", "guard", "devices", "context", "tensors"),
+    ("tokenization", "reports", "baselines", "mechanism", "guard", "process", "devices", "context", "tensors"),
     ("result", "errors", "comparison"),
 )
 

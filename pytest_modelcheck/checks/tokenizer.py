@@ -1,5 +1,6 @@
 """Promises of a tokenizer: text survives the round trip, and ids are the reviewed ids."""
 
+import unicodedata
 from typing import Annotated, Any
 
 from pytest_modelcheck.checks.promises import Ids, Rate, Text, Texts, one_of
@@ -173,6 +174,10 @@ def _unknown_problems(trips: list[Trip], max_unknown_rate: float | None) -> list
     if lost > _MOSTLY_UNKNOWN * len(written):
         finding = f"{lost} of {len(written)} texts give no token at all, so that the round trip says nothing."
         return [f"{finding} Is this the right vocabulary?"]
+    if _collapsed(written):
+        rows = len({tuple(trip.ids) for trip in written})
+        finding = f"{len(written)} texts become {rows} different row{'s' * (rows != 1)} of ids"
+        return [f"{finding}, so that the round trip says nothing. Is this the right vocabulary?"]
     if max_unknown_rate is None:
         if unknown <= _MOSTLY_UNKNOWN * tokens:
             return []
@@ -184,6 +189,17 @@ def _unknown_problems(trips: list[Trip], max_unknown_rate: float | None) -> list
         return []
     finding = f"{quoted(worst.text)} has {worst.unknown} unknown tokens of {worst.pieces}"
     return [f"{finding}, and at most {max_unknown_rate:.1%} were promised for each text."]
+
+
+def _collapsed(trips: list[Trip]) -> bool:
+    """Whether texts that differ in more than case, accents and spaces mostly become the ids of one another."""
+    known = [trip for trip in trips if not trip.unknown]
+    texts = len({_letters(trip.text) for trip in known})
+    return texts > 2 and len({tuple(trip.ids) for trip in known}) <= _MOSTLY_UNKNOWN * texts
+
+
+def _letters(text: str) -> str:
+    return "".join(letter for letter in unicodedata.normalize("NFKD", text).casefold() if letter.isalnum())
 
 
 def _differing_ids(tokenizer: Any, text: str, measured: list[int], promised: list[int], index: int) -> str:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from pytest_modelcheck.errors import ModelCheckError
 from pytest_modelcheck.evaluation.data import Source, split_batch
 from pytest_modelcheck.evaluation.tensor_data import TensorData
-from pytest_modelcheck.tensors import called, moved_to
+from pytest_modelcheck.tensors import called, copied, moved_to, same_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
 
+# Hears of a change; `str` hears and forgets.
+Note = Callable[[str], object]
+
 # Images per chunk on the fast path.
 _CHUNK = 250
+
+# How many samples from elsewhere in the data the first batch is judged among, at least.
+_FEWEST_OTHERS = 32
 
 # The fast path adds numbers up in another order. A prediction whose two best scores are nearer to each other than this
 # many times the largest difference seen between both paths is taken from the user's own batch instead.
@@ -31,38 +37,46 @@ class BatchError(ModelCheckError):
         self.inputs = inputs
 
 
-def plain_batches(model: Module, source: Source, device: str) -> Iterator[tuple[Tensor, Tensor]]:
+def plain_batches(model: Module, source: Source, device: str, changed: Note = str) -> Iterator[tuple[Tensor, Tensor]]:
     """The scores and targets of each batch that the loader gives."""
     for index, batch in enumerate(_read(source.loader)):
         moved = moved_to(source.transfer(model, batch, device), device)
         inputs, targets = split_batch(moved)
-        yield _judged(model, inputs, targets, f"batch {index}")
+        given = copied(inputs)
+        judged = _judged(model, given, targets, f"batch {index}")
+        if not same_tensors(given, inputs):
+            changed("the input was changed in place")
+        yield judged
 
 
-def batches(model: Module, source: Source, device: str) -> Iterator[tuple[Tensor, Tensor]]:
-    """Scores `[samples, classes]` and targets `[samples]`, on the CPU, of all samples in the loader's order."""
+def batches(model: Module, source: Source, device: str, changed: Note = str) -> Iterator[tuple[Tensor, Tensor]]:
+    """Scores `[samples, classes]` and targets `[samples]`, on the CPU, of all samples in the loader's order.
+
+    `changed` is told what a forward pass changed that it was given.
+    """
     if source.tensors is None:
-        return plain_batches(model, source, device)
-    return fast_batches(model, source, source.tensors, device)
+        return plain_batches(model, source, device, changed)
+    return fast_batches(model, source, source.tensors, device, changed)
 
 
-def fast_batches(model: Module, source: Source, data: TensorData, device: str) -> Iterator[tuple[Tensor, Tensor]]:
+def fast_batches(
+    model: Module, source: Source, data: TensorData, device: str, changed: Note
+) -> Iterator[tuple[Tensor, Tensor]]:
     """What `plain_batches` gives, read as whole tensors in larger chunks through a channels-last copy of the model.
 
-    The first batch is judged both ways. If the classes differ, or their scores by more than rounding, the loader is
-    used for everything. Later, samples whose best two scores are almost equal are judged again as the loader batches
-    them, so that another order of additions decides nothing.
+    The first batch is judged twice: as the loader gives it, and in another order behind samples from all over the data.
+    If the classes differ, or their scores by more than rounding, a sample's scores depend on its neighbours, and the
+    loader is used for everything. Later, samples whose best two scores are almost equal are judged again as the loader
+    batches them, so that another order of additions decides nothing.
     """
     size, first = len(data.targets), min(source.batch_size, len(data.targets))
-    shared = min(first, _CHUNK)
     twin = _channels_last(model, data)
     plain, _ = _judged(model, *_chunk(data, 0, first, device), "batch 0")
-    fast, _ = _judged(twin, *_chunk(data, 0, min(_CHUNK, size), device), "batch 0")
-    plain, fast = plain[:shared], fast[:shared]
+    plain, fast = plain[:_CHUNK], _among_others(twin, data, min(first, _CHUNK), device)
     error = float((plain - fast).abs().max())
     scale = float(plain.abs().max())
     if error > 1e-3 * max(scale, 1.0) or not bool((plain.argmax(1) == fast.argmax(1)).all()):
-        yield from plain_batches(model, source, device)
+        yield from plain_batches(model, source, device, changed)
         return
     doubt = max(_SAFETY * error, 1e-6 * scale)
     for start in range(0, size, _CHUNK):
@@ -74,6 +88,16 @@ def fast_batches(model: Module, source: Source, data: TensorData, device: str) -
             exact, _ = _judged(model, *_chunk(data, begin, end, device), f"batch {batch}")
             scores[max(begin - start, 0) : end - start] = exact[max(start - begin, 0) : stop - begin]
         yield scores, targets
+
+
+def _among_others(model: Module, data: TensorData, first: int, device: str) -> Tensor:
+    """The scores of the first samples, judged in reverse order behind samples that are spread over all the data."""
+    size = len(data.targets)
+    others = max(_CHUNK - first, _FEWEST_OTHERS)
+    spread = sorted({size * step // others for step in range(others)})
+    rows = [*spread, *reversed(range(first))]
+    scores, _ = _judged(model, data.rows(rows).to(device), data.targets[rows], "samples from all over the data")
+    return scores[len(spread) :].flip(0)
 
 
 def _read(loader: Any) -> Iterator[Any]:

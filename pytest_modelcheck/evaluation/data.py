@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,16 +20,13 @@ _TRANSFER_HOOKS = ("on_before_batch_transfer", "transfer_batch_to_device", "on_a
 # A batch of what is not in batches yet. See the costs of evaluation: 100 to 250 images are best on a CPU.
 _BATCH = 250
 
-# How many samples of a data set stand for all of it, where it cannot be read as one tensor.
-_SAMPLED = 32
-
 
 @dataclass(frozen=True)
 class Source:
     """Data to evaluate on. `size` is `None` where it is not known before the end.
 
     `tensors` is the same data as whole tensors, where that is provably the same. `module` is the LightningDataModule
-    that gave the loader, if one did. `repeatable` is false where batch hooks may change what a second reading gives.
+    that gave the loader, if one did.
     """
 
     loader: Any
@@ -38,7 +34,6 @@ class Source:
     batch_size: int
     tensors: TensorData | None
     module: Any = None
-    repeatable: bool = True
 
     def transfer(self, model: Any, batch: Any, device: str) -> Any:
         """The batch after the hooks that Lightning runs when it moves one to a device, on the device."""
@@ -74,7 +69,7 @@ def open_data(data: Any, model: Any = None) -> Source:
     batch_size = getattr(found.batch_sampler, "batch_size", None) or _BATCH
     plain = not any(_own_hook(owner, name) for owner in (module, model) for name in _TRANSFER_HOOKS)
     tensors = tensor_data(found) if plain and size else None
-    return Source(found, size, batch_size, tensors, module, repeatable=plain)
+    return Source(found, size, batch_size, tensors, module)
 
 
 def split_batch(batch: Any) -> tuple[Any, Tensor]:
@@ -130,6 +125,11 @@ def _test_loader(module: Any) -> Any:
 def _size(torch: Any, loader: Any) -> int | None:
     """The number of samples that the loader gives, every sample of its sampler once; `None` where it has no length."""
     if isinstance(loader.dataset, torch.utils.data.IterableDataset):
+        if loader.num_workers > 1:
+            raise ModelCheckError(
+                f"an iterable data set with {loader.num_workers} workers gives every sample {loader.num_workers} times "
+                "unless it shards itself, which cannot be seen. Evaluate with num_workers=0 or 1"
+            )
         return None
     batches = loader.batch_sampler
     if batches is not None and type(batches) is not torch.utils.data.BatchSampler:
@@ -154,6 +154,11 @@ def _size(torch: Any, loader: Any) -> int | None:
             f"the loader's {type(sampler).__name__} draws {size:,} samples of {len(loader.dataset):,}: some would "
             "count twice. Evaluate on each sample once"
         )
+    if type(sampler) is torch.utils.data.RandomSampler and size < len(loader.dataset):
+        raise ModelCheckError(
+            f"the loader's RandomSampler draws {size:,} samples of {len(loader.dataset):,}, others each time. Evaluate "
+            "on all of them"
+        )
     if batches is None:
         return None  # each item of the data set is a batch already, of a size of its own
     if batches.drop_last and size % batches.batch_size:
@@ -162,55 +167,3 @@ def _size(torch: Any, loader: Any) -> int | None:
             "Evaluate with drop_last=False"
         )
     return size
-
-
-def fingerprint(source: Source) -> str:
-    """A digest of the data and of how it is put into batches, or `""` where reading it again may give something else.
-
-    Whole tensors are digested to the last value; of other map-style data 32 samples, evenly spread, stand for all.
-    Samplers that choose some of the samples, and Lightning's batch hooks, may choose or do another thing next time.
-    """
-    loader = source.loader
-    if source.tensors is None and not (source.repeatable and _takes_all(loader)):
-        return ""
-    digest = hashlib.sha256(f"{type(loader.dataset).__qualname__} {id(loader.collate_fn)} {source.batch_size}".encode())
-    if source.tensors is not None:
-        digest.update(source.tensors.fingerprint().encode())
-        return digest.hexdigest()
-    if source.size is None or not hasattr(loader.dataset, "__getitem__"):
-        return ""
-    size = len(loader.dataset)
-    try:
-        for index in sorted({size * step // _SAMPLED for step in range(_SAMPLED)}):
-            for part in _parts(loader.dataset[index]):
-                digest.update(part)
-    except Exception:  # whatever stands in the way of reading it twice also stands in the way of reusing it
-        return ""
-    return digest.hexdigest()
-
-
-def _takes_all(loader: Any) -> bool:
-    torch = require("torch", "reading data")
-    sampler: Any = getattr(loader.batch_sampler, "sampler", None)
-    kinds = (torch.utils.data.SequentialSampler, torch.utils.data.RandomSampler)
-    return type(sampler) in kinds and sampler.data_source is loader.dataset and len(sampler) == len(loader.dataset)
-
-
-def _parts(sample: Any) -> Iterator[bytes]:
-    """The bytes of a sample; a `TypeError` for a part that has no bytes of its own."""
-    if hasattr(sample, "detach"):
-        sample = sample.detach().cpu().contiguous().numpy()
-    if hasattr(sample, "tobytes") and hasattr(sample, "dtype"):
-        yield f"{sample.dtype} {sample.shape}".encode()
-        yield sample.tobytes()
-    elif isinstance(sample, Mapping):
-        for key, value in sample.items():
-            yield repr(key).encode()
-            yield from _parts(value)
-    elif isinstance(sample, tuple | list):
-        for value in sample:
-            yield from _parts(value)
-    elif isinstance(sample, bool | int | float | str | bytes) or sample is None:
-        yield repr(sample).encode()
-    else:
-        raise TypeError(f"a {type(sample).__name__} has no bytes of its own")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_modelcheck.errors import require
+from pytest_modelcheck.tensors import bytes_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,11 +29,15 @@ class TensorData:
         """The transformed inputs of the samples from `start` to before `stop`, in memory of their own."""
         return self.transform(self.stored[start:stop]).clone()
 
+    def rows(self, rows: list[int]) -> Tensor:
+        """The transformed inputs of these samples, in this order, in memory of their own."""
+        return self.transform(self.stored[rows]).clone()
+
     def fingerprint(self) -> str:
         """A digest of all samples, targets and the transform."""
         digest = hashlib.sha256(f"{self.recipe} {self.stored.dtype} {list(self.stored.shape)}".encode())
         for tensor in (self.stored, self.targets):
-            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+            digest.update(bytes_of(tensor))
         return digest.hexdigest()
 
 

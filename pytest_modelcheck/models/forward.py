@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pytest_modelcheck import guard
+from pytest_modelcheck import guard, process
 from pytest_modelcheck.devices import placed
 from pytest_modelcheck.errors import ModelCheckError
 from pytest_modelcheck.tensors import called, copied, is_finite, moved_to, require_module, same_tensors, tensors_in
@@ -40,7 +40,7 @@ def observe(model: Module, inputs: Any, *, layers: Sequence[str] = (), device: s
         placed(model, device) as target,
         ExitStack() as hooks,
         torch.no_grad(),
-        guard.preserved_world() as world,
+        process.preserved_world() as world,
     ):
         for name in layers:
             hooks.enter_context(_hook(_layer(model, name), outputs[name].append))

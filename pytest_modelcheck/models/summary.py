@@ -62,10 +62,11 @@ def count_parameters(model: Module) -> ParameterCounts:
 
 
 def _identity(parameter: Tensor) -> tuple[object, ...]:
-    """Two parameters are one where they are the same memory seen in the same way; without memory, the same object."""
+    """Two parameters are one where they are the same memory, transposed or not; without memory, the same object."""
     if parameter.is_meta or parameter.numel() == 0 or parameter.data_ptr() == 0:
         return (id(parameter),)
-    return (str(parameter.device), parameter.data_ptr(), parameter.dtype, tuple(parameter.shape), parameter.stride())
+    start = parameter.untyped_storage().data_ptr(), parameter.storage_offset()
+    return (str(parameter.device), *start, parameter.dtype, parameter.numel())
 
 
 def _refuse_uncountable(model: Module) -> None:

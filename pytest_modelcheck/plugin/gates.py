@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
-from pytest_modelcheck import guard
+from pytest_modelcheck import process
 from pytest_modelcheck.context import Context
 from pytest_modelcheck.devices import missing_device
 from pytest_modelcheck.errors import ConfigError, ModelCheckError
@@ -31,19 +31,23 @@ class State:
     results: list[Result] = field(default_factory=list)
     markers_checked: bool = False
     marker_broke: bool = False
+    reported: int = 0
+    outlived: bool = False
+    world: process.World = field(default_factory=process.World)
 
 
 STATE = pytest.StashKey[State]()
+CURRENT = pytest.StashKey[State]()
 
 
 @contextmanager
 def surroundings(item: pytest.Item) -> Iterator[None]:
     """What a test runs in: its assert forms leave rows.
 
-    A gate also gets its device and seed, and the world is restored when it is over.
+    A gate also gets its device and its seed, and the world is restored when it is over.
     """
     session = session_of(item.config)
-    state = item.stash[STATE] = State(is_gate(item), GateBaselines(item, session.settings.update))
+    state = item.stash[STATE] = State(is_gate(item), GateBaselines(item, session.settings.update, _given(item)))
     context = Context(
         record=state.results.append,
         device=(_asked(item) or _given(item) or session.settings.devices[0]) if state.is_gate else "",
@@ -57,9 +61,58 @@ def surroundings(item: pytest.Item) -> Iterator[None]:
         with context.active():
             yield
         return
-    with guard.preserved_world(), context.active():
-        guard.seed_world(session.settings.seed)
+    item.config.stash[CURRENT] = state
+    with context.active():
+        process.seed_world(session.settings.seed)
+        try:
+            yield
+        finally:
+            del item.config.stash[CURRENT]
+            # A fixture that outlived its tests has just undone what it had set up: that is not to be taken back.
+            if state.outlived:
+                state.world.restore_random()
+            else:
+                state.world.restore()
+
+
+@contextmanager
+def world_of_call(item: pytest.Item) -> Iterator[None]:
+    """What a gate's checks and body change of the world is taken back when they end."""
+    __tracebackhide__ = True
+    state = item.stash.get(STATE, None)
+    with process.preserved_world() if state is not None and state.is_gate else nullcontext():
         yield
+
+
+def fixture_ended(config: pytest.Config, scope: str) -> None:
+    """Take note that a fixture ended which outlives single tests."""
+    state = config.stash.get(CURRENT, None)
+    if state is not None and scope != "function":
+        state.outlived = True
+
+
+@contextmanager
+def seeded_fixture(config: pytest.Config, scope: str) -> Iterator[None]:
+    """A fixture that outlives its test starts from the seed, so that it is the same whichever test needs it first.
+
+    What it sets up holds for the tests after a gate that happened to need it first; the gate's own numbers are drawn
+    as if the fixture had been there before.
+    """
+    if scope == "function":
+        yield
+        return
+    seed = session_of(config).settings.seed
+    before = process.World()
+    process.seed_world(seed)
+    try:
+        yield
+    finally:
+        state = config.stash.get(CURRENT, None)
+        if state is not None:
+            state.outlived = False
+            state.world.adopt(before, process.World())
+            process.seed_world(seed)  # for what the fixture was the first to load
+            before.restore_random()
 
 
 def begin(item: pytest.Item) -> None:
@@ -70,6 +123,7 @@ def begin(item: pytest.Item) -> None:
     state.results.clear()
     state.baselines.restart()
     state.markers_checked = state.marker_broke = False
+    state.reported = 0
     item.user_properties[:] = [pair for pair in item.user_properties if not pair[0].startswith("modelcheck.")]
     asked = _asked(item)
     problem = asked and asked not in session_of(item.config).settings.devices and missing_device(asked)
@@ -122,7 +176,10 @@ def report_gate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.T
     if not (state.is_gate or state.results):
         return
     _make_inert(report.longrepr)
-    rows = phase_rows(report, state.results, call.excinfo.value if call.excinfo else None)
+    # Each result once: within one call, subtests report before the test that holds them.
+    new = state.results[state.reported :] if report.when == "call" else []
+    state.reported += len(new)
+    rows = phase_rows(report, new, call.excinfo.value if call.excinfo else None)
     report.modelcheck = rows  # type: ignore[attr-defined]
     for properties in (report.user_properties, item.user_properties):  # JUnit reads those of the last phase
         properties.extend(map(_property, rows))

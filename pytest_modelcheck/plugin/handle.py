@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pytest_modelcheck import process
 from pytest_modelcheck.context import current
 from pytest_modelcheck.devices import resolve_device
-from pytest_modelcheck.evaluation.predictions import shared_pass
+from pytest_modelcheck.evaluation.predictions import Pass, shared_pass
+from pytest_modelcheck.result import Result
 
 if TYPE_CHECKING:
     import torch
@@ -32,6 +34,15 @@ class Modelcheck:
     def evaluate(self, model: Any, data: Any) -> ClassCounts:
         """Every sample of the data, by target and predicted class; the pass is shared with the accuracy gates."""
         context = current()
-        run = shared_pass(model, data, context.shared, device=context.device, threads=context.threads)
-        run.read()
+        with process.preserved_world() as world:
+            run = shared_pass(model, data, context.shared, device=context.device, threads=context.threads)
+            run.read()
+        if run.changes or world:
+            context.record(_noted(run, (*run.changes, *world)))
         return run.counts()
+
+
+def _noted(run: Pass, changes: tuple[str, ...]) -> Result:
+    """The row that names what a model changed while it was evaluated."""
+    measured = f"{run.correct:,} of {run.seen:,} right"
+    return Result("passed", "all samples are seen", measured, check="evaluate", device=run.device, changes=changes)

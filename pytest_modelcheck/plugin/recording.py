@@ -13,12 +13,13 @@ from pytest_modelcheck.plugin.rows import plain
 class GateBaselines:
     """The baselines of one gate, in the file of its test module, under the test's name and the check's.
 
-    A check that a test calls several times has one baseline for each call, by their order.
+    The device that a gate was made for is no part of its test's name: what is recorded on one is promised on all. A
+    check that a test calls several times has one baseline for each call, by their order.
     """
 
-    def __init__(self, item: pytest.Item, update: Update) -> None:
+    def __init__(self, item: pytest.Item, update: Update, device: str) -> None:
         self._store = Store(item.path)
-        self._test = plain(item.nodeid.partition("::")[2] or item.name)
+        self._test = plain(_without_device(item.nodeid.partition("::")[2] or item.name, device))
         self._update = update
         self._calls: Counter[str] = Counter()
 
@@ -32,3 +33,13 @@ class GateBaselines:
         call = self._calls[check]
         key = f"{self._test} {check}" + (f" {call}" if call > 1 else "")
         return self._store.compare_or_record(key, plain(content), self._update)
+
+
+def _without_device(test: str, device: str) -> str:
+    """A test's name without the device among its parameters, which stands at their start or their end."""
+    if not device:
+        return test
+    name, _, parameters = test.removesuffix("]").partition("[")
+    rest = parameters.removeprefix(device) if parameters.startswith(device) else parameters.removesuffix(device)
+    rest = rest.strip("-")
+    return f"{name}[{rest}]" if rest else name

@@ -27,9 +27,21 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     __tracebackhide__ = True
-    with time_limit(gates.timeout_of(item)):
+    with gates.world_of_call(item), time_limit(gates.timeout_of(item)):
         yield
     gates.require_checked(item)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(
+    fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest
+) -> Generator[None, object, object]:
+    with gates.seeded_fixture(request.config, fixturedef.scope):
+        return (yield)
+
+
+def pytest_fixture_post_finalizer(fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest) -> None:
+    gates.fixture_ended(request.config, fixturedef.scope)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

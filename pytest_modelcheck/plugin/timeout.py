@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -30,9 +31,13 @@ def time_limit(seconds: float | None) -> Iterator[None]:
         raise GateTimeout(f"not measured: still running after {seconds:g} s (--modelcheck-timeout)")
 
     before = signal.signal(signal.SIGALRM, end)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    started = time.monotonic()
+    armed, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
+        # Somebody else's alarm goes on, less the time that has passed.
+        left = max(armed - (time.monotonic() - started), 0.001) if armed else 0
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_REAL, left)

@@ -16,7 +16,7 @@ LEVELS: tuple[Level, ...] = ("lossless", "normalized", "canonical", "stable")
 
 Ids = list[int]
 
-# How many texts must agree before the backend's batch calls stand in for the tokenizer's own.
+# How many texts must agree, beside the code being transformers' own, before batch calls stand in for single ones.
 _PROBES = 8
 
 
@@ -104,6 +104,7 @@ def _backend_pipeline(tokenizer: Any, copy: Any, *, is_bare: bool) -> Pipeline:
         decoded = copy.decode_batch(list(rows), skip_special_tokens=False)
         return [clean(text) for text in decoded] if clean is not None else list(decoded)
 
+    stock = not is_bare and _is_stock(tokenizer)
     model = type(copy.model).__name__
     clean = _clean_up_of(tokenizer, model)
     is_wordpiece = model == "WordPiece"
@@ -111,8 +112,8 @@ def _backend_pipeline(tokenizer: Any, copy: Any, *, is_bare: bool) -> Pipeline:
     return Pipeline(
         family=_family(copy),
         level=_inferred_level(copy),
-        encode=encode if is_bare else _proven(encode, lambda text: _own_ids(tokenizer, text)),
-        decode=decode if is_bare else _proven(decode, lambda ids: str(tokenizer.decode(ids))),
+        encode=encode if is_bare else _proven(encode, lambda text: _own_ids(tokenizer, text), stock=stock),
+        decode=decode if is_bare else _proven(decode, lambda ids: str(tokenizer.decode(ids)), stock=stock),
         tokens=lambda ids: [copy.id_to_token(item) or "" for item in ids],
         normalize=normalizer.normalize_str if normalizer is not None else str,
         canonical=_canonical_of(copy) if is_wordpiece else None,
@@ -126,10 +127,22 @@ def _own_ids(tokenizer: Any, text: str) -> Ids:
     return list(tokenizer(text, add_special_tokens=False, truncation=False, padding=False)["input_ids"])
 
 
-def _proven(batch: Callable[[Any], list[Any]], single: Callable[[Any], Any]) -> Callable[[Any], list[Any]]:
-    """The batch call where it gives what the tokenizer's own call gives, by the first rows; else the own call."""
+def _is_stock(tokenizer: Any) -> bool:
+    """Whether encoding and decoding are transformers' own, and nobody's who may do something more on the way."""
+    names = ("__call__", "encode", "_encode_plus", "decode", "_decode", "convert_tokens_to_string")
+    methods = [getattr(type(tokenizer), name, None) for name in names]
+    own = any(name in getattr(tokenizer, "__dict__", {}) for name in names)
+    return not own and all(item is None or item.__module__.partition(".")[0] == "transformers" for item in methods)
+
+
+def _proven(
+    batch: Callable[[Any], list[Any]], single: Callable[[Any], Any], *, stock: bool
+) -> Callable[[Any], list[Any]]:
+    """The batch call where it is known to give what the tokenizer's own call gives; else the own call."""
 
     def call(rows: Any) -> list[Any]:
+        if not stock:
+            return [single(row) for row in rows]
         results = batch(rows)
         if all(single(row) == result for row, result in zip(rows[:_PROBES], results, strict=False)):
             return results
@@ -156,7 +169,7 @@ def _inferred_level(copy: Any) -> Level:
     model = type(copy.model).__name__
     if model == "WordPiece":
         return "canonical"
-    if model == "BPE" and _is_byte_level(copy):
+    if model == "BPE" and _is_byte_level(copy) and "add_prefix_space=True" not in str(copy.pre_tokenizer):
         return "lossless" if copy.normalizer is None else "normalized"
     return "stable"
 

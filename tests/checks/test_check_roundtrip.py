@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
 
 from pytest_modelcheck import ConfigError, ModelCheckFailure, assert_roundtrip
 from pytest_modelcheck.checks.tokenizer import roundtrip
@@ -308,3 +309,42 @@ def test_the_assert_form_raises_what_the_result_says():
 
 def test_the_examples_in_the_docstring_are_true(examples):
     assert examples(roundtrip) == 6
+
+
+class KeepsNothing:
+    def encode(self, text):
+        return [1]
+
+    def decode(self, ids):
+        return "?"
+
+
+def test_a_tokenizer_that_keeps_nothing_fails(expect):
+    expect(
+        roundtrip,
+        KeepsNothing(),
+        outcome="failed",
+        message="roundtrip of KeepsNothing: 39 texts become 1 different row of ids, so that the round trip says "
+        "nothing. Is this the right vocabulary?",
+    )
+
+
+def test_texts_that_differ_in_case_alone_may_become_the_same_ids():
+    assert roundtrip(wordpiece({"hello": 0, "[UNK]": 1}), texts=["Hello", "hello", "HELLO"]).ok
+
+
+def test_a_tokenizer_with_code_of_its_own_is_asked_for_every_text():
+    class Stripping(PreTrainedTokenizerFast):
+        def decode(self, *args, **kwargs):
+            return super().decode(*args, **kwargs).strip()
+
+    plain = PreTrainedTokenizerFast(tokenizer_object=byte_level())
+    own = Stripping(tokenizer_object=byte_level())
+    assert roundtrip(plain, level="lossless").ok
+    assert "'  leading, trailing and   inner   runs  '" in roundtrip(own, level="lossless").evidence["failing"]
+
+
+def test_a_prefix_space_is_no_lossless_promise():
+    tokenizer = byte_level()
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    assert roundtrip(tokenizer).evidence["level"] == "stable"

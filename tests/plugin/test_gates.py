@@ -287,3 +287,22 @@ def test_what_a_model_changed_is_named_under_the_table(pytester: pytest.Pytester
     result = pytester.runpytest_inprocess("--modelcheck")
     result.assert_outcomes(passed=1)
     assert "note: test_counting: bias was changed (restored)" in result.outlines
+
+
+def test_an_expected_failure_that_was_not_measured_is_no_gate_that_ran(pytester: pytest.Pytester):
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.fixture
+        def tokenizer():
+            return None
+
+        @pytest.mark.xfail
+        @pytest.mark.modelcheck_token_ids(text="abc", ids=[1])
+        def test_ids(): ...
+        """
+    )
+    result = pytester.runpytest_inprocess("--modelcheck")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["no gate ran (all 1 were skipped), *"])

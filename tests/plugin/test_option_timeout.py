@@ -6,6 +6,8 @@ import signal
 
 import pytest
 
+from pytest_modelcheck.plugin.timeout import time_limit
+
 pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs SIGALRM")
 
 MESSAGE = "not measured: still running after 0.3 s (--modelcheck-timeout)"
@@ -94,3 +96,15 @@ def test_so_is_one_of_the_ini_key_and_under_xdist(pytester, processes):
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     expected = "ERROR: modelcheck: --modelcheck-timeout=soon: a number of seconds above 0 is expected"
     assert expected in result.stderr.lines
+
+
+def test_another_alarm_goes_on():
+    before = signal.signal(signal.SIGALRM, lambda *_: None)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 50)
+        with time_limit(20):
+            pass
+        assert 40 < signal.getitimer(signal.ITIMER_REAL)[0] <= 50
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

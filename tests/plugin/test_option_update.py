@@ -158,6 +158,13 @@ def test_updates_are_refused_in_ci(letters: pytest.Pytester, monkeypatch: pytest
     assert not (letters.path / "__modelcheck__").exists()
 
 
+def test_a_baseline_holds_on_every_device(letters: pytest.Pytester):
+    run(letters, "--modelcheck-update")
+    result = run(letters, "--modelcheck-device=cpu,auto")
+    result.assert_outcomes(passed=4)
+    assert len(recorded(letters)) == 3
+
+
 def test_outside_of_a_run_there_is_no_baseline():
     from pytest_modelcheck import ConfigError, assert_token_ids
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
+import torch
 
 CHANGES = {
     "the default dtype": "torch.set_default_dtype(torch.float64)",
@@ -70,7 +71,7 @@ def _next_test_passes(pytester, **parts):
 
 @pytest.fixture(autouse=True)
 def _world_of_the_tests():
-    from pytest_modelcheck.guard import preserved_world
+    from pytest_modelcheck.process import preserved_world
 
     with preserved_world():
         yield
@@ -157,3 +158,60 @@ def test_a_gate_that_loads_torch_itself_leaves_its_defaults(pytester):
         """
     )
     pytester.run(sys.executable, "-m", "pytest", "--modelcheck").assert_outcomes(passed=2)
+
+
+def test_a_session_fixture_holds_for_the_tests_after_the_gate_that_needed_it_first(pytester):
+    pytester.makepyfile(
+        """
+        import pytest
+        import torch
+
+        @pytest.fixture(scope="session", autouse=True)
+        def double():
+            torch.set_default_dtype(torch.float64)
+            yield
+            torch.set_default_dtype(torch.float32)
+
+        @pytest.mark.modelcheck
+        def test_1_gate():
+            assert torch.zeros(1).dtype == torch.float64
+            torch.set_default_dtype(torch.bfloat16)
+
+        def test_2_ordinary():
+            assert torch.zeros(1).dtype == torch.float64
+
+        @pytest.mark.modelcheck
+        def test_3_gate():
+            assert torch.zeros(1).dtype == torch.float64
+        """
+    )
+    pytester.runpytest_inprocess("--modelcheck").assert_outcomes(passed=3)
+    assert torch.get_default_dtype() == torch.float32
+
+
+def test_a_session_fixture_is_the_same_whichever_gate_needs_it_first(pytester):
+    pytester.makepyfile(
+        """
+        import pytest
+        import torch
+
+        @pytest.fixture(scope="session")
+        def noise():
+            return torch.rand(1).item()
+
+        @pytest.fixture(scope="module")
+        def model():
+            return torch.rand(1).item()
+
+        @pytest.mark.modelcheck
+        def test_a(noise, model): ...
+
+        @pytest.mark.modelcheck
+        def test_b(model):
+            print("drawn", model, torch.rand(1).item())
+        """
+    )
+    runs = [pytester.runpytest_inprocess("--modelcheck", "-s", *options) for options in ([], ["-k", "test_b"])]
+    drawn = [[line.partition("drawn")[2] for line in run.outlines if "drawn" in line] for run in runs]
+    assert drawn[0] == drawn[1]
+    assert len(drawn[0]) == 1

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from pytest_modelcheck.errors import ModelCheckError
-from pytest_modelcheck.guard import preserved_model, preserved_world, same_tensor, seed_world
+from pytest_modelcheck.guard import preserved_model, same_tensor
+from pytest_modelcheck.process import preserved_world, seed_world
 
 SETTINGS = [
     (
