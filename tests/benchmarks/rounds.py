@@ -57,10 +57,16 @@ def interleaved(contenders: Mapping[str, Cost], rounds: int) -> dict[str, list[f
 
 
 def shown(title: str, costs: Mapping[str, Sequence[float]], base: str) -> str:
-    """A table: each contender's median, its spread, and its median ratio to the base, round by round."""
+    """A table: each contender's median, its spread, and its ratio to the base.
+
+    The ratio is the median of the rounds' own, and that of both contenders' fastest rounds, which noise can only raise.
+    """
     lines = [f"{title} (CPU seconds, {len(costs[base])} rounds)"]
     for name, seconds in costs.items():
         ratio = statistics.median(one / other for one, other in zip(seconds, costs[base], strict=True))
         spread = f"{min(seconds):.3f} to {max(seconds):.3f}"
-        lines.append(f"  {name:44} {statistics.median(seconds):8.3f}  ({spread})  {ratio:6.3f} of {base}")
+        fastest = min(seconds) / min(costs[base])
+        lines.append(
+            f"  {name:44} {statistics.median(seconds):8.3f}  ({spread})  ratio {ratio:.3f}, fastest {fastest:.3f}"
+        )
     return "\n".join(lines)
