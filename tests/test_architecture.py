@@ -18,7 +18,7 @@ FLOORS = (
     ("checks", "asserts"),
     ("models", "evaluation"),
     ("tokenization", "reports", "baselines", "mechanism", "guard", "process", "devices", "context", "tensors"),
-    ("result", "errors", "comparison"),
+    ("result", "errors", "comparison", "escape"),
 )
 
 # Parts of one floor that do not know each other.

@@ -13,12 +13,12 @@ from pytest_modelcheck import process
 from pytest_modelcheck.context import Context
 from pytest_modelcheck.devices import missing_device
 from pytest_modelcheck.errors import ConfigError, ModelCheckError
+from pytest_modelcheck.escape import printable_lines
 from pytest_modelcheck.mechanism import BoundMarker, raise_unless_ok
 from pytest_modelcheck.plugin.collection import RUN_DEVICE, asked_device, bound_markers, is_gate
 from pytest_modelcheck.plugin.recording import GateBaselines
 from pytest_modelcheck.plugin.rows import Row, phase_rows
 from pytest_modelcheck.plugin.stash import session_of
-from pytest_modelcheck.reports.escape import printable_lines
 from pytest_modelcheck.result import Result
 
 

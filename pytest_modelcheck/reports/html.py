@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from pytest_modelcheck.reports.escape import printable, printable_lines
+from pytest_modelcheck.escape import printable, printable_lines
 from pytest_modelcheck.reports.run import Row, Run, shown_margin
 
 _STYLE = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from pytest_modelcheck.reports.escape import printable, printable_lines
+from pytest_modelcheck.escape import printable, printable_lines
 from pytest_modelcheck.reports.run import Run, shown_margin
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|<>~&@:$-])")

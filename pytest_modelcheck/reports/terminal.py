@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from pytest_modelcheck.reports.escape import printable
+from pytest_modelcheck.escape import printable
 from pytest_modelcheck.reports.run import Row, Run, shown_gate, shown_margin
 
 _STYLES: Mapping[str, tuple[str, ...]] = MappingProxyType(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
+from pytest_modelcheck.escape import printable
+
 _CONTEXT = 12
 _LONGEST = 60
 
@@ -16,15 +18,7 @@ def quoted(text: str, *, longest: int = _LONGEST) -> str:
     'bell\x07 café'
     """
     shown = text if len(text) <= longest else text[: longest - 1] + "…"
-    return "'" + "".join(_escaped(character) for character in shown) + "'"
-
-
-def _escaped(character: str) -> str:
-    if character in "\\'":
-        return "\\" + character
-    if character == " " or character.isprintable():
-        return character
-    return ascii(character)[1:-1]
+    return "'" + printable(shown.replace("\\", "\\\\").replace("'", "\\'")) + "'"
 
 
 def character_name(character: str) -> str:

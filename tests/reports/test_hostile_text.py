@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_modelcheck.escape import printable, printable_lines
 from pytest_modelcheck.plugin.rows import plain
 from pytest_modelcheck.reports import RENDERERS, terminal
-from pytest_modelcheck.reports.escape import printable, printable_lines
 from pytest_modelcheck.reports.run import Run
 
 HOSTILE = {

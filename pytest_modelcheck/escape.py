@@ -1,4 +1,4 @@
-"""Foreign text made inert: what a report shows can neither move a cursor nor become markup."""
+"""Foreign text made inert: what is shown of it can neither move a cursor nor start a line of its own."""
 
 from __future__ import annotations
 
