@@ -524,3 +524,15 @@ def test_a_device_that_is_not_there_is_an_error(monkeypatch):
 
 def test_the_examples_in_the_docstring_are_true(examples):
     assert examples(accuracy) == 4
+
+
+def test_a_model_that_writes_into_its_batches_is_named_and_the_data_is_kept():
+    class Writing(nn.Module):
+        def forward(self, inputs):
+            return inputs.add_(1)
+
+    data = Items(list(zip(SCORES.clone(), LABELS, strict=True)))
+    whole = DataLoader(data, batch_size=None, collate_fn=lambda pair: (pair[0][None], torch.as_tensor(pair[1])[None]))
+    result = accuracy(Writing(), whole, min=0.75)
+    assert (result.ok, result.changes) == (True, ("the input was changed in place",))
+    assert all(torch.equal(sample, score) for (sample, _), score in zip(data.rows, SCORES, strict=True))

@@ -316,3 +316,9 @@ def test_the_assert_form_raises_what_the_result_says():
 
 def test_the_examples_in_the_docstring_are_true(examples):
     assert examples(parameters) == 3
+
+
+def test_a_table_that_is_tied_transposed_counts_once():
+    first, second = nn.Linear(3, 5, bias=False), nn.Linear(5, 3, bias=False)
+    second.weight = nn.Parameter(first.weight.data.t())
+    assert parameters(nn.Sequential(first, second), total=15).ok

@@ -142,3 +142,31 @@ def test_none_has_a_name_that_is_the_users(pytester):
         assert f"\n{name} -- " not in text
     for name in ("modelcheck", "modelcheck_device", "modelcheck_texts", "modelcheck_mnist"):
         assert f"\n{name} -- " in text
+
+
+def test_what_a_model_changes_while_it_is_evaluated_is_named(pytester, run_gates):
+    _gate(
+        pytester,
+        """
+        import torch
+
+        class Counting(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.register_buffer("calls", torch.zeros(1))
+
+            def forward(self, x):
+                self.calls += 1
+                return x
+
+        def test_it(modelcheck):
+            model = Counting()
+            counts = modelcheck.evaluate(model, (torch.eye(3), torch.arange(3)))
+            assert (counts.correct, counts.total, model.calls.item()) == (3, 3, 0)
+        """,
+    )
+    result, rows = run_gates()
+    result.assert_outcomes(passed=1)
+    assert [(row["check"], row["measured"], row["changes"]) for row in rows] == [
+        ("evaluate", "3 of 3 right", ["calls was changed"])
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -74,3 +75,13 @@ def test_what_is_no_result_is_refused(values, message):
 def test_a_result_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         Result("passed", "a", "b").outcome = "failed"
+
+
+def test_a_margin_of_another_kind_of_number_becomes_a_float():
+    margin = Result("passed", "a", "b", margin=Fraction(1, 4)).margin
+    assert (margin, type(margin)) == (0.25, float)
+
+
+def test_evidence_that_is_no_mapping_is_refused():
+    with pytest.raises(TypeError, match=r"^evidence is a mapping of JSON values, not \['a'\]$"):
+        Result("passed", "a", "b", evidence=["a"])
