@@ -127,7 +127,9 @@ class Check(Generic[P]):
             # A package that is missing is said in full; where its import failed helps nobody.
             cause = None if isinstance(error, MissingDependency) else error.__cause__
             return _unmeasured(promised, f"not measured: {error}"), cause
-        except Exception as error:
+        except BaseException as error:
+            if not isinstance(error, Exception) and not _is_panic(error):
+                raise
             return _unmeasured(promised, f"not measured: {type(error).__name__}: {error}"), error
         if not isinstance(result, Result):
             return _unmeasured(promised, f"not measured: the check returned {result!r}, not a Result"), None
@@ -185,6 +187,11 @@ def _assert_form(owner: Check[P]) -> Callable[P, Result]:
     assert_form.__doc__ = owner.function.__doc__
     assert_form.__signature__ = inspect.signature(owner.function)  # type: ignore[attr-defined]
     return assert_form
+
+
+def _is_panic(error: BaseException) -> bool:
+    """Whether a library written in Rust has panicked, which Python is told by an exception of no usual kind."""
+    return type(error).__module__ == "pyo3_runtime"
 
 
 def _unmeasured(promised: str, message: str) -> Result:

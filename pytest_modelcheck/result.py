@@ -9,7 +9,36 @@ from typing import Any, Literal
 
 Outcome = Literal["passed", "failed", "error"]
 
+PartOutcome = Literal["passed", "failed", "error", "skipped", "xfailed", "xpassed"]
+
 _OUTCOMES = ("passed", "failed", "error")
+_BROKEN = ("failed", "error", "xpassed")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of several things that a check looked at, with a row of its own in the reports.
+
+    Beside a result's outcomes there are `"skipped"` (it could not be asked of this subject, and `measured` says why),
+    `"xfailed"` (broken, as was expected with a reason) and `"xpassed"` (kept, though it was expected to be broken).
+    """
+
+    name: str
+    outcome: PartOutcome
+    promised: str
+    measured: str
+    message: str = ""
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.outcome in _BROKEN and not self.message:
+            raise ValueError(f"a part that {self.outcome} says why: message is empty")
+
+    @property
+    def broken(self) -> bool:
+        """Whether the whole cannot pass with this part."""
+        return self.outcome in _BROKEN
 
 
 @dataclass(frozen=True)
@@ -19,8 +48,9 @@ class Result:
     `outcome` is `"passed"`, `"failed"` (measured, and the promise is broken) or `"error"` (could not be measured).
     `margin` is the distance to the promise as a share of its own scale, negative where it is broken: 0.0021 for an
     accuracy 0.21 points above its threshold; `None` where a promise is met or not met, with nothing between.
-    `evidence` holds JSON values only. `check`, `subject`, `seconds` and `changes` are filled in by the mechanism
-    that runs a check; a check itself gives the rest.
+    `evidence` holds JSON values only. `parts`, where a check looks at several things, become the rows of the reports in
+    the place of the whole, which passes only if one of them passed and none is broken. `check`, `subject`, `seconds`
+    and `changes` are filled in by the mechanism that runs a check; a check itself gives the rest.
 
     >>> Result(outcome="passed", promised="total = 5", measured="total = 5").ok
     True
@@ -35,6 +65,7 @@ class Result:
     message: str = ""
     margin: float | None = None
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    parts: tuple[Part, ...] = ()
     check: str = ""
     subject: str = ""
     device: str = ""
@@ -52,6 +83,10 @@ class Result:
             raise TypeError(f"evidence is a mapping of JSON values, not {self.evidence!r}")
         if self.outcome != "passed" and not self.message:
             raise ValueError(f"a result that {self.outcome} says why: message is empty")
+        if self.outcome == "passed" and self.parts:
+            names = ", ".join(part.name for part in self.parts if part.broken)
+            if names or not any(part.outcome == "passed" for part in self.parts):
+                raise ValueError(f"a result passes with its parts: {names or 'none of them passed'}")
 
     @property
     def ok(self) -> bool:
@@ -60,11 +95,13 @@ class Result:
 
     def as_dict(self) -> dict[str, Any]:
         """The result as JSON values, in the order of the fields."""
-        return {**asdict(self), "evidence": dict(self.evidence), "changes": list(self.changes)}
+        whole = {**asdict(self), "evidence": dict(self.evidence), "changes": list(self.changes)}
+        return {**whole, "parts": [asdict(part) for part in self.parts]}
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> Result:
         """The result that `as_dict` wrote; keys that are not the result's own are left out."""
         known = {item.name for item in fields(cls)}
         values = {name: value for name, value in row.items() if name in known}
-        return cls(**{**values, "changes": tuple(values.get("changes", ()))})
+        parts = tuple(Part(**part) for part in values.get("parts", ()))
+        return cls(**{**values, "changes": tuple(values.get("changes", ())), "parts": parts})

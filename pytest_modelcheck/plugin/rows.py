@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from pytest_modelcheck.result import Result
+from pytest_modelcheck.result import Part, Result
 
 Row = dict[str, Any]
 
-_TEXTS = ("promised", "measured", "message", "device")
+_BROKEN = ("failed", "error", "xpassed")
 
 
 def phase_rows(report: pytest.TestReport, results: Sequence[Result], error: BaseException | None) -> list[Row]:
@@ -21,7 +21,7 @@ def phase_rows(report: pytest.TestReport, results: Sequence[Result], error: Base
     A gate without checks of this package is judged by its own assertions. One that fails for another reason than its
     checks, or is skipped, gets a row that says so.
     """
-    checks = [_checked(report, result) for result in results] if report.when == "call" else []
+    checks = [row for result in results for row in _checked(report, result)] if report.when == "call" else []
     if report.when != "call" and report.passed:
         return []
     if hasattr(report, "wasxfail") and not report.failed:
@@ -30,10 +30,12 @@ def phase_rows(report: pytest.TestReport, results: Sequence[Result], error: Base
         outcome = "xpassed" if report.passed else "xfailed" if report.when == "call" else "skipped"
         rows = checks or [_own(report, outcome, reason)]
         # A broken promise may be expected; one that could not be measured is no promise that was looked at.
-        return [plain({**row, "outcome": "skipped" if row["outcome"] == "error" else outcome}) for row in rows]
+        return [
+            plain({**row, "outcome": "skipped" if row["outcome"] in ("error", "skipped") else outcome}) for row in rows
+        ]
     if report.passed:  # the test itself expected what broke, and caught it
-        checks = [row if row["outcome"] == "passed" else {**row, "outcome": "xfailed"} for row in checks]
-    told = any(row["outcome"] != "passed" for row in checks) if report.failed else bool(checks)
+        checks = [{**row, "outcome": "xfailed"} if row["outcome"] in _BROKEN else row for row in checks]
+    told = any(row["outcome"] in _BROKEN for row in checks) if report.failed else bool(checks)
     if not told or report.skipped:
         checks.append(_own(report, _outcome(report, error), _reason(report, error)))
     return [plain(row) for row in checks]
@@ -46,9 +48,18 @@ def lost_rows(report: pytest.TestReport) -> list[Row]:
     return [plain(_own(report, "error", f"not measured: {report.longrepr}"))]
 
 
-def _checked(report: pytest.TestReport, result: Result) -> Row:
-    """The row of a check, its texts made so: a check of another package may give anything."""
-    return {"gate": report.nodeid, **vars(result), **{name: str(getattr(result, name)) for name in _TEXTS}}
+def _checked(report: pytest.TestReport, result: Result) -> list[Row]:
+    """The row of a check, or those of its parts, with texts made so: a check of another package may give anything."""
+    whole = {"gate": report.nodeid, "part": "", **vars(result), **_texts(result), "device": str(result.device)}
+    if not whole.pop("parts"):
+        return [whole]
+    rows = [{**whole, **vars(part), **_texts(part), "part": part.name, "changes": ()} for part in result.parts]
+    rows[0]["changes"] = result.changes
+    return [{key: value for key, value in row.items() if key != "name"} for row in rows]
+
+
+def _texts(found: Result | Part) -> Row:
+    return {name: str(getattr(found, name)) for name in ("promised", "measured", "message")}
 
 
 def _outcome(report: pytest.TestReport, error: BaseException | None) -> str:
@@ -74,6 +85,7 @@ def _own(report: pytest.TestReport, outcome: str, reason: str) -> Row:
     return {
         "gate": report.nodeid,
         "check": "test",
+        "part": "",
         "subject": "",
         "outcome": outcome,
         "promised": "the test passes",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from pytest_modelcheck.escape import printable, printable_lines
-from pytest_modelcheck.reports.run import Row, Run, shown_margin
+from pytest_modelcheck.reports.run import Row, Run, shown_check, shown_margin
 
 _STYLE = """
 :root { color-scheme: light dark; --bad: #b3261e; --good: #1b6e3c; --other: #8a5a00; --line: #8885; }
@@ -40,7 +40,7 @@ def render(run: Run) -> str:
 
 def _row(row: Row) -> str:
     verdict = escape(row["outcome"])
-    cells = [_inert(row[name]) for name in ("gate", "check", "promised", "measured")]
+    cells = [_inert(text) for text in (row["gate"], shown_check(row), row["promised"], row["measured"])]
     if row["outcome"] != "passed" and row["message"]:
         cells[-1] += f"<pre>{escape(printable_lines(row['message']))}</pre>"
     numbers = [_inert(shown_margin(row)), _inert(row["device"]), f"{row['seconds']:.2f}"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from pytest_modelcheck.escape import printable, printable_lines
-from pytest_modelcheck.reports.run import Run, shown_margin
+from pytest_modelcheck.reports.run import Run, shown_check, shown_margin
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|<>~&@:$-])")
 
@@ -23,7 +23,7 @@ def render(run: Run) -> str:
         cells = (
             row["outcome"],
             row["gate"],
-            row["check"],
+            shown_check(row),
             row["promised"],
             row["measured"],
             shown_margin(row),

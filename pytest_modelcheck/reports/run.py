@@ -47,6 +47,15 @@ def shown_margin(row: Row) -> str:
     return "exact" if row["outcome"] == "passed" and row["check"] != "test" else ""
 
 
+def shown_check(row: Row) -> str:
+    """The check, and the part of it that the row is about.
+
+    >>> shown_check({"check": "tokenizer_conforms", "part": "padding"})
+    'tokenizer_conforms: padding'
+    """
+    return f"{row['check']}: {row['part']}" if row["part"] else str(row["check"])
+
+
 def shown_gate(row: Row) -> str:
     """The test without its file, as its author named it.
 

@@ -41,7 +41,7 @@ class Line:
 
 def render(run: Run, *, width: int = 80, quiet: bool = False) -> list[Line]:
     """The table, worst gates first, and the lines under it. Quiet leaves out the gates that passed."""
-    rows = [row for row in run.sorted_rows if not (quiet and row["outcome"] == "passed")]
+    rows = _collapsed([row for row in run.sorted_rows if not (quiet and row["outcome"] == "passed")])
     lines = _table(rows, width) if rows else []
     lines += [
         Line(f"note: {printable(shown_gate(row))}: {printable(change)} (restored)", ("yellow",))
@@ -54,6 +54,24 @@ def render(run: Run, *, width: int = 80, quiet: bool = False) -> list[Line]:
     if any(row["outcome"] in ("failed", "error") for row in run.rows):
         lines.append(Line("run the failed gates again: pytest --modelcheck --lf"))
     return lines
+
+
+def _collapsed(rows: Sequence[Row]) -> list[Row]:
+    """The rows, with promises that one test keeps many times told once, by the worst: it may call a check in a loop."""
+    same: dict[tuple[str, ...], list[Row]] = {}
+    for number, row in enumerate(rows):
+        promise = tuple(row[name] for name in ("gate", "check", "part", "promised", "device"))
+        same.setdefault(promise if row["outcome"] == "passed" else (str(number),), []).append(row)
+    return [
+        {
+            **group[0],
+            "measured": f"{len(group)} x {group[0]['measured']}",
+            "seconds": sum(row["seconds"] for row in group),
+        }
+        if len(group) > 1
+        else group[0]
+        for group in same.values()
+    ]
 
 
 def _table(rows: Sequence[Row], width: int) -> list[Line]:
@@ -71,7 +89,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     return (
         _WORDS.get(row["outcome"], row["outcome"]),
         printable(shown_gate(row)),
-        "" if row["check"] == "test" else row["check"],
+        "" if row["check"] == "test" else row["part"] or row["check"],
         printable(row["promised"]),
         printable(row["measured"]),
         shown_margin(row),

@@ -47,6 +47,7 @@ def _row(text, outcome="failed"):
     row = {
         "gate": f"test_it.py::test[{text}]",
         "check": "small",
+        "part": "",
         "subject": text,
         "outcome": outcome,
         "promised": text,

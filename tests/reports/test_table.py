@@ -16,6 +16,7 @@ def _row(gate, outcome, promised, measured, *, check="accuracy", margin=None, de
     return {
         "gate": gate,
         "check": check,
+        "part": "",
         "subject": "Model",
         "outcome": outcome,
         "promised": promised,
