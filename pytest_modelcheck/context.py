@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_modelcheck.errors import ConfigError
 from pytest_modelcheck.result import Result
+
+if TYPE_CHECKING:
+    from pytest_modelcheck.progress import Terminal
 
 Content = Mapping[str, Any]
 
@@ -26,8 +30,8 @@ class Context:
 
     `device` is a device name, or `""` for where the model is. `threads` is the number of torch threads of a pass over
     data, or `None` for torch's own. `full` reads all the data even where the verdict is certain. `shared` outlives a
-    gate: what one gate measured and another may use, by a key of the measuring side's making. `recorded` is asked
-    through `baseline`.
+    gate: what one gate measured and another may use, by a key of the measuring side's making. `terminal` is where
+    progress is shown, and `None` where nobody watches. `recorded` is asked through `baseline`.
     """
 
     record: Callable[[Result], None] = _forget
@@ -35,18 +39,21 @@ class Context:
     seed: int = 0
     threads: int | None = None
     full: bool = False
-    recorded: Callable[[str, Content], tuple[Content, bool]] | None = None
+    terminal: Terminal | None = None
+    recorded: Callable[[str, str, Content], tuple[Content, bool]] | None = None
     shared: dict[Any, Any] = field(default_factory=dict)
 
-    def baseline(self, check: str, content: Content) -> tuple[Content, bool]:
+    def baseline(self, check: str, content: Content, case: str = "") -> tuple[Content, bool]:
         """What this gate's check measured last time, and whether today's content was recorded as that just now.
+
+        A check that measures several cases has one baseline for each, under the case's name.
 
         Raises `ConfigError` outside of a gate, where there is no place to look, and `ModelCheckError` where nothing
         was recorded or the file is refused.
         """
         if self.recorded is None:
             raise ConfigError(f"{check} has a baseline under pytest --modelcheck only: give the promise itself")
-        return self.recorded(check, content)
+        return self.recorded(check, case, content)
 
     @contextmanager
     def active(self) -> Iterator[None]:
@@ -60,4 +67,4 @@ class Context:
 
 def current() -> Context:
     """The context of the gate that is running, or one of its own for a check that stands alone."""
-    return _CURRENT.get() or Context()
+    return _CURRENT.get() or Context(terminal=sys.stderr)

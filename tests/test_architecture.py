@@ -15,9 +15,20 @@ ROOT = Path(pytest_modelcheck.__file__).parent
 # From top to bottom. A part imports its own floor and those under it.
 FLOORS = (
     ("plugin",),
-    ("checks", "asserts"),
+    ("checks", "asserts", "strategies"),
     ("models", "evaluation"),
-    ("tokenization", "reports", "baselines", "mechanism", "guard", "process", "devices", "context", "tensors"),
+    (
+        "tokenization",
+        "reports",
+        "baselines",
+        "mechanism",
+        "guard",
+        "process",
+        "devices",
+        "context",
+        "tensors",
+        "progress",
+    ),
     ("result", "errors", "comparison", "escape"),
 )
 
@@ -35,6 +46,10 @@ HEAVY = frozenset(
         "lightning",
         "pytorch_lightning",
         "safetensors",
+        "sentencepiece",
+        "tiktoken",
+        "tqdm",
+        "hypothesis",
     }
 )
 

@@ -16,6 +16,7 @@ from pytest_modelcheck.errors import ConfigError, ModelCheckError
 from pytest_modelcheck.escape import printable_lines
 from pytest_modelcheck.mechanism import BoundMarker, raise_unless_ok
 from pytest_modelcheck.plugin.collection import RUN_DEVICE, asked_device, bound_markers, is_gate
+from pytest_modelcheck.plugin.live import LiveTerminal
 from pytest_modelcheck.plugin.recording import GateBaselines
 from pytest_modelcheck.plugin.rows import Row, phase_rows
 from pytest_modelcheck.plugin.stash import session_of
@@ -54,6 +55,7 @@ def surroundings(item: pytest.Item) -> Iterator[None]:
         seed=session.settings.seed,
         threads=session.threads,
         full=session.settings.full,
+        terminal=LiveTerminal(item.config),
         recorded=state.baselines,
         shared=session.shared,
     )
