@@ -17,6 +17,9 @@ if TYPE_CHECKING:
         assert_roundtrip,
         assert_shape,
         assert_token_ids,
+        assert_tokenizer_conforms,
+        assert_vocabulary,
+        assert_vocabulary_fits,
     )
     from pytest_modelcheck.errors import ConfigError, MissingDependency, ModelCheckError, ModelCheckFailure
     from pytest_modelcheck.mechanism import Check, check
@@ -36,6 +39,9 @@ __all__ = [
     "assert_roundtrip",
     "assert_shape",
     "assert_token_ids",
+    "assert_tokenizer_conforms",
+    "assert_vocabulary",
+    "assert_vocabulary_fits",
     "check",
 ]
 

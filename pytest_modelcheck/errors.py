@@ -13,6 +13,8 @@ _EXTRAS: Mapping[str, str] = MappingProxyType(
         "numpy": "torch",
         "tokenizers": "hf",
         "transformers": "hf",
+        "hypothesis": "hypothesis",
+        "jinja2": "hf",
         "pytorch_lightning": "lightning",
         "torchmetrics": "lightning",
         "torchvision": "vision",

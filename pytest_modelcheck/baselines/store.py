@@ -111,7 +111,15 @@ def _refuse_constant(name: str) -> None:
 def _written(value: Any, indent: str = "") -> str:
     """Strict JSON with sorted keys, a mapping over several lines and a list on one, so that a change reads well."""
     if not isinstance(value, Mapping):
-        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+        return _readable(json.dumps(value, ensure_ascii=False, allow_nan=False))
     inner = indent + "  "
-    items = [f"{inner}{json.dumps(key, ensure_ascii=False)}: {_written(value[key], inner)}" for key in sorted(value)]
+    items = [
+        f"{inner}{_readable(json.dumps(key, ensure_ascii=False))}: {_written(value[key], inner)}"
+        for key in sorted(value)
+    ]
     return "{\n" + ",\n".join(items) + f"\n{indent}}}" if items else "{}"
+
+
+def _readable(text: str) -> str:
+    """JSON whose characters that nobody would see, or that would reorder the line, are escaped."""
+    return "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in text)

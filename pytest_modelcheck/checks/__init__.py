@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 FAMILIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "tokenizer": ("roundtrip", "token_ids"),
+        "tokenizer": ("roundtrip",),
+        "conformance": ("tokenizer_conforms",),
+        "token_ids": ("token_ids",),
+        "vocabulary": ("vocabulary", "vocabulary_fits"),
         "shape": ("shape",),
         "parameters": ("parameters",),
         "metric": ("accuracy",),

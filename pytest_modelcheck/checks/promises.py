@@ -35,12 +35,14 @@ def text(name: str, value: object) -> None:
 
 
 def texts(name: str, value: object) -> None:
-    """A sequence of strings with at least one in it."""
-    if isinstance(value, str | bytes) or not isinstance(value, Sequence) or not value:
+    """A sequence of strings with at least one in it, or what has a length and is read in order like one."""
+    is_list = isinstance(value, Sequence) or (hasattr(value, "__len__") and hasattr(value, "__getitem__"))
+    if isinstance(value, str | bytes | Mapping) or not is_list or not len(value):  # type: ignore[arg-type]
         shown = f"{value!r:.60}"
         raise ConfigError(f"{name}={shown}: a list of texts with at least one text is expected")
-    for index, item in enumerate(value):
-        text(f"{name}[{index}]", item)
+    for index, item in enumerate(value):  # type: ignore[arg-type,var-annotated]
+        if not isinstance(item, str):
+            text(f"{name}[{index}]", item)
 
 
 def ids(name: str, value: object) -> None:
@@ -51,12 +53,34 @@ def ids(name: str, value: object) -> None:
         count(f"{name}[{index}]", item)
 
 
+def reasons(name: str, value: object) -> None:
+    """A mapping from names to reasons, none of them empty."""
+    if not isinstance(value, Mapping) or not value:
+        raise ConfigError(f"{name}={value!r}: a mapping from names to reasons is expected")
+    for key, reason in value.items():
+        if not isinstance(reason, str) or not reason.strip():
+            raise ConfigError(f"{name}[{key!r}]={reason!r}: a reason (str) is expected")
+
+
+def special(name: str, value: object) -> None:
+    """A mapping from special tokens to their ids, or from names such as `pad_token` to special tokens."""
+    if not isinstance(value, Mapping) or not value:
+        raise ConfigError(f"{name}={value!r}: a mapping from special tokens to ids is expected")
+    for key, item in value.items():
+        if not isinstance(key, str):
+            raise ConfigError(f"{name} has the key {key!r}: a special token (str) is expected")
+        if not isinstance(item, str):
+            count(f"{name}[{key!r}]", item)
+
+
 Rate = Annotated[float, rate]
 Count = Annotated[int, count]
 Counts = Annotated[Mapping[str, int], counts]
 Text = Annotated[str, text]
 Texts = Annotated[Sequence[str], texts]
 Ids = Annotated[Sequence[int], ids]
+Reasons = Annotated[Mapping[str, str], reasons]
+SpecialTokens = Annotated[Mapping[str, int | str], special]
 
 
 def one_of(*choices: str) -> object:

@@ -27,11 +27,12 @@ class GateBaselines:
         """Begin a new try of the test."""
         self._calls.clear()
 
-    def __call__(self, check: str, content: Content) -> tuple[Content, bool]:
-        """What was recorded for this call of the check, and whether that was just now."""
-        self._calls[check] += 1
-        call = self._calls[check]
-        key = f"{self._test} {check}" + (f" {call}" if call > 1 else "")
+    def __call__(self, check: str, case: str, content: Content) -> tuple[Content, bool]:
+        """What was recorded for this call of the check, and this case of it, and whether that was just now."""
+        name = f"{check} {case}" if case else check
+        self._calls[name] += 1
+        call = self._calls[name]
+        key = plain(f"{self._test} {name}" + (f" {call}" if call > 1 else ""))
         return self._store.compare_or_record(key, plain(content), self._update)
 
 

@@ -54,7 +54,7 @@ class Reporter:
         width = self._config.get_terminal_writer().fullwidth
         for line in terminal.render(self._run(), width=width, quiet=self._config.option.verbose < 0):
             terminalreporter.write_line(line.text, **dict.fromkeys(line.styles, True))
-        recorded = sum(row["evidence"].get("baseline") == "recorded now" for row in self._rows)
+        recorded = sum(row["evidence"].get("recorded", 0) for row in self._rows)
         if recorded:
             terminalreporter.write_line(f"baselines recorded: {recorded}; review them: git diff '*__modelcheck__/*'")
         for path in self._written:

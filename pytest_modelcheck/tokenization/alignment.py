@@ -57,3 +57,17 @@ def text_difference(found: str, expected: str) -> str:
     wanted = character_name(expected[index]) if index < len(expected) else "the end of the text"
     before = expected[max(0, index - _CONTEXT) : index]
     return f"at character {index}: {got} instead of {wanted}" + (f", after {quoted(before)}" if before else "")
+
+
+def same_ids(text: str, found: Sequence[int], expected: Sequence[int], where: str) -> str:
+    """One sentence on where the ids of a text part from the expected ones; `""` where they are the same.
+
+    >>> same_ids("a b", [5, 7], [5, 6], "in a batch")
+    "'a b': in a batch, id 1 is 7 instead of 6"
+    """
+    index = first_difference(found, expected)
+    if index is None:
+        return ""
+    got = found[index] if index < len(found) else "the end"
+    wanted = expected[index] if index < len(expected) else "the end"
+    return f"{quoted(text)}: {where}, id {index} is {got} instead of {wanted}"

@@ -2,6 +2,26 @@
 
 from __future__ import annotations
 
+# What stands for something else in one vocabulary or another.
+LITERALS: tuple[str, ...] = (
+    "[CLS]",
+    "[SEP]",
+    "[UNK]",
+    "[PAD]",
+    "[MASK]",
+    "<s>",
+    "</s>",
+    "<unk>",
+    "<pad>",
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<0x41>",
+    "\u2581",
+    "\u0120",
+    "##ing",
+    "\ufffd",
+)
+
 HARD_TEXTS: tuple[str, ...] = (
     # plain, capitals, accents
     "The quick brown fox jumps over the lazy dog.",

@@ -1,30 +1,35 @@
-"""Text to ids to text, measured for many texts at once."""
+"""Text to ids to text, measured in batches, so that memory does not grow with the number of texts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
 
 from pytest_modelcheck.tokenization.pipeline import Ids, Level, Pipeline
 
-# Texts are measured in batches, so that memory does not grow with their number.
-_BATCH = 1000
+# A batch ends after so many texts, or so many characters.
+_TEXTS = 1000
+_CHARACTERS = 1_000_000
+
+# How many failing texts are kept to be shown.
+_KEPT = 5
 
 
 @dataclass(frozen=True)
 class Trip:
     """One text's round trip. `problem` says why it could not be made, and is `""` where it was.
 
-    `unknown` counts the unknown tokens among the ids, and the letters for which there is no token at all.
+    `dropped` counts the letters for which there is no token at all; `unknown` counts these and the unknown tokens.
     """
 
     text: str
     ids: Ids
-    decoded: str
-    expected: str
-    unknown: int
+    decoded: str = ""
+    expected: str = ""
+    unknown: int = 0
     dropped: int = 0
-    stable: bool = True
     problem: str = ""
 
     @property
@@ -33,52 +38,70 @@ class Trip:
         return len(self.ids) + self.dropped
 
     @property
-    def kept(self) -> bool:
-        """Whether the text came back as its level promises."""
-        return not self.problem and self.decoded == self.expected and self.stable
+    def unknown_rate(self) -> Fraction:
+        """The share that is unknown, from 0 to 1."""
+        return Fraction(self.unknown, self.pieces) if self.pieces else Fraction(0)
 
 
-def round_trips(pipeline: Pipeline, texts: Sequence[str], level: Level) -> Iterator[Trip]:
-    """The round trip of each text, in order, at a level that the pipeline can promise."""
-    for start in range(0, len(texts), _BATCH):
-        batch = texts[start : start + _BATCH]
-        sound = [text for text in batch if _is_unicode(text)]
-        trips = iter(_trips(pipeline, sound, level))
+@dataclass
+class Tally:
+    """What was found in the round trips of many texts.
+
+    `unjudged` counts texts with unknown tokens whose decoder writes these as something else. `silent` counts the
+    texts, not empty, that gave no token. `letters` and `rows` are the different texts and ids among the first ones.
+    """
+
+    level: Level
+    texts: int = 0
+    kept: int = 0
+    unjudged: int = 0
+    tokens: int = 0
+    unknown: int = 0
+    written: int = 0
+    silent: int = 0
+    failing: list[Trip] = field(default_factory=list)
+    worst: Trip | None = None
+    letters: set[str] = field(default_factory=set)
+    rows: set[tuple[int, ...]] = field(default_factory=set)
+
+    @property
+    def broken(self) -> int:
+        """The number of texts that did not come back."""
+        return self.texts - self.kept - self.unjudged
+
+    def fail(self, trip: Trip) -> None:
+        """Count a text that did not come back, and keep the first few."""
+        if len(self.failing) < _KEPT:
+            self.failing.append(trip)
+
+
+def round_trips(
+    pipeline: Pipeline, texts: Sequence[str], level: Level, advance: Callable[[int], object] = int
+) -> Tally:
+    """The round trips of all texts at a level that the pipeline can promise; `advance` is told how many were made."""
+    tally = Tally(level)
+    for batch in _batches(texts):
+        sound = []
         for text in batch:
-            yield next(trips) if _is_unicode(text) else _refused(text)
+            if is_unicode(text):
+                sound.append(text)
+            else:
+                tally.fail(Trip(text, [], problem="it holds a lone surrogate, which is no Unicode text"))
+        tally.texts += len(batch)
+        _count(tally, pipeline, sound)
+        advance(len(batch))
+    return tally
 
 
-def _trips(pipeline: Pipeline, texts: Sequence[str], level: Level) -> Iterator[Trip]:
-    if not texts:
-        return
-    rows = pipeline.encode(texts)
-    plain = pipeline.decode_plain if level == "canonical" else None
-    decoded = (plain or pipeline.decode)(rows)
-    again = pipeline.encode(pipeline.decode(rows) if plain else decoded) if level in ("canonical", "stable") else rows
-    dropped = pipeline.dropped(texts) if pipeline.dropped is not None else [0] * len(texts)
-    for text, ids, back, ids_again, lost in zip(texts, rows, decoded, again, dropped, strict=True):
-        yield Trip(
-            text=text,
-            ids=ids,
-            decoded=back,
-            expected=_expected(pipeline, text, back, level),
-            unknown=lost + (ids.count(pipeline.unknown_id) if pipeline.unknown_id is not None else 0),
-            dropped=lost,
-            stable=ids_again == ids,
-        )
+def is_kept(pipeline: Pipeline, texts: Sequence[str], level: Level) -> list[bool]:
+    """Whether each text comes back as the level promises."""
+    return [trip is None for trip in _broken(pipeline, texts, pipeline.encode(texts), level)] if texts else []
 
 
-def _expected(pipeline: Pipeline, text: str, decoded: str, level: Level) -> str:
-    if level == "lossless":
-        return text
-    if level == "normalized":
-        return pipeline.normalize(text)
-    if level == "canonical" and pipeline.canonical is not None:
-        return pipeline.canonical(text)
-    return decoded
-
-
-def _is_unicode(text: str) -> bool:
+def is_unicode(text: str) -> bool:
+    """Whether the text can be written as UTF-8, as every tokenizer needs."""
+    if text.isascii():
+        return True
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -86,6 +109,83 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def _refused(text: str) -> Trip:
-    problem = "it holds a lone surrogate, which is no Unicode text"
-    return Trip(text=text, ids=[], decoded="", expected=text, unknown=0, problem=problem)
+def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    characters = 0
+    for text in texts:
+        batch.append(text)
+        characters += len(text)
+        if len(batch) == _TEXTS or characters >= _CHARACTERS:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch
+
+
+def _count(tally: Tally, pipeline: Pipeline, texts: Sequence[str]) -> None:
+    if not texts:
+        return
+    rows = pipeline.encode(texts)
+    unknowns = [pipeline.unknown(text, ids) for text, ids in zip(texts, rows, strict=True)] if pipeline.unknown else []
+    dropped = pipeline.dropped(texts) if pipeline.dropped is not None else []
+    for index, trip in enumerate(_broken(pipeline, texts, rows, tally.level)):
+        if trip is None:
+            tally.kept += 1
+        elif pipeline.rewrites_unknown and unknowns[index]:
+            tally.unjudged += 1
+        else:
+            tally.fail(trip)
+    tally.tokens += sum(map(len, rows)) + sum(dropped)
+    tally.unknown += sum(unknowns) + sum(dropped)
+    _find_silent(tally, texts, rows)
+    if any(unknowns) or any(dropped):
+        _find_worst(tally, texts, rows, unknowns or [0] * len(rows), dropped or [0] * len(rows))
+    if len(tally.letters) < _TEXTS:
+        _find_collapse(tally, texts, rows, unknowns)
+
+
+def _broken(pipeline: Pipeline, texts: Sequence[str], rows: Sequence[Ids], level: Level) -> Iterator[Trip | None]:
+    """The round trip of each text that does not come back, and `None` for each that does."""
+    plain = pipeline.decode_plain if level == "canonical" else None
+    decoded = (plain or pipeline.decode)(rows)
+    expected = _expected(pipeline, texts, decoded, level)
+    # What comes back as it was is encoded as it was: the ids are asked for again only where a level allows more.
+    again = pipeline.encode(pipeline.decode(rows)) if level in ("canonical", "stable") else rows
+    for text, ids, back, wanted, ids_again in zip(texts, rows, decoded, expected, again, strict=True):
+        yield None if back == wanted and ids_again == ids else Trip(text, ids, back, wanted)
+
+
+def _expected(pipeline: Pipeline, texts: Sequence[str], decoded: Sequence[str], level: Level) -> Sequence[str]:
+    if level == "lossless":
+        return texts
+    if level == "normalized" and pipeline.normalize is not None:
+        return list(map(pipeline.normalize, texts))
+    if level in ("canonical", "metaspace") and pipeline.expected is not None:
+        return list(map(pipeline.expected, texts))
+    return decoded
+
+
+def _find_silent(tally: Tally, texts: Sequence[str], rows: Sequence[Ids]) -> None:
+    for text, ids in zip(texts, rows, strict=True):
+        if text and not text.isspace():
+            tally.written += 1
+            tally.silent += not ids
+
+
+def _find_worst(
+    tally: Tally, texts: Sequence[str], rows: Sequence[Ids], unknowns: Sequence[int], dropped: Sequence[int]
+) -> None:
+    for text, ids, unknown, lost in zip(texts, rows, unknowns, dropped, strict=True):
+        if unknown or lost:
+            trip = Trip(text, ids, unknown=unknown + lost, dropped=lost)
+            if tally.worst is None or trip.unknown_rate > tally.worst.unknown_rate:
+                tally.worst = trip
+
+
+def _find_collapse(tally: Tally, texts: Sequence[str], rows: Sequence[Ids], unknowns: Sequence[int]) -> None:
+    """Take note of texts that differ in more than case, accents and spaces, and of their ids."""
+    for index, (text, ids) in enumerate(zip(texts, rows, strict=True)):
+        if text and not text.isspace() and not (unknowns and unknowns[index]):
+            folded = unicodedata.normalize("NFKD", text).casefold()
+            tally.letters.add("".join(letter for letter in folded if letter.isalnum())[:1000])
+            tally.rows.add(tuple(ids[:1000]))

@@ -8,7 +8,7 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from pytest_modelcheck import ConfigError, ModelCheckFailure, assert_token_ids
-from pytest_modelcheck.checks.tokenizer import token_ids
+from pytest_modelcheck.checks.token_ids import token_ids
 
 REFERENCE, IDS = "This is a input.", [101, 2023, 2003, 1037, 7953, 1012, 102]
 
@@ -181,7 +181,10 @@ def test_what_gives_no_ids_is_an_error(tokenizer, message):
     ("promises", "message"),
     [
         ({"text": "x"}, "token_ids has a baseline under pytest --modelcheck only: give the promise itself"),
-        ({"text": None, "ids": [1]}, "text=None: a text (str) is expected"),
+        ({"ids": [1]}, "token_ids takes either text=..., with or without ids=[...], or texts=[...]"),
+        ({"text": "x", "texts": ["y"]}, "token_ids takes either text=..., with or without ids=[...], or texts=[...]"),
+        ({"texts": ["y"], "ids": [1]}, "token_ids takes either text=..., with or without ids=[...], or texts=[...]"),
+        ({"text": 1, "ids": [1]}, "text=1: a text (str) is expected"),
         (
             {"text": "x", "ids": None},
             "token_ids has a baseline under pytest --modelcheck only: give the promise itself",

@@ -396,7 +396,8 @@ def test_it_is_the_same_under_xdist(all_refused):
 
 UNKNOWN = (
     "unknown mark 'modelcheck_parameter' (did you mean 'modelcheck_parameters'?); the marks are modelcheck_roundtrip, "
-    "modelcheck_token_ids, modelcheck_shape, modelcheck_parameters, modelcheck_accuracy, modelcheck_device"
+    "modelcheck_tokenizer_conforms, modelcheck_token_ids, modelcheck_vocabulary, modelcheck_vocabulary_fits, "
+    "modelcheck_shape, modelcheck_parameters, modelcheck_accuracy, modelcheck_device"
 )
 
 
@@ -411,11 +412,12 @@ def test_with_strict_markers_pytest_refuses_it_and_the_valid_marks_are_named(pyt
     pytester.makepyfile(test_it="import pytest\n@pytest.mark.modelcheck_parameter(total=5)\ndef test_gate(): ...\n")
     result = pytester.runpytest_inprocess("--modelcheck", "--strict-markers", processes)
     assert result.ret == COLLECTION_FAILED[processes]
-    valid = "modelcheck, modelcheck_device, modelcheck_roundtrip, modelcheck_token_ids, modelcheck_shape"
+    valid = "modelcheck, modelcheck_device, modelcheck_roundtrip, modelcheck_tokenizer_conforms, modelcheck_token_ids"
     result.stdout.fnmatch_lines(
         [
             "'modelcheck_parameter' not found in `markers` configuration option",
-            f"pytest-modelcheck's marks are {valid}, modelcheck_parameters, modelcheck_accuracy.",
+            f"pytest-modelcheck's marks are {valid}, modelcheck_vocabulary, modelcheck_vocabulary_fits, "
+            "modelcheck_shape, modelcheck_parameters, modelcheck_accuracy.",
         ]
     )
 

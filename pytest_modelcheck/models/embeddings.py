@@ -1,0 +1,67 @@
+"""The embedding tables of a model, and how many rows each has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_modelcheck.errors import ModelCheckError
+from pytest_modelcheck.tensors import require_module
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def embedding_tables(model: Any, embedding: str = "input") -> dict[str, int]:
+    """The rows of the input embeddings and, where there are any, of the output embeddings.
+
+    `embedding` is the path of the input embeddings, or `"input"` for what `get_input_embeddings` gives, or else for the
+    only table there is. Raises `ModelCheckError` where it cannot be found.
+
+    >>> from torch import nn
+    >>> embedding_tables(nn.Sequential(nn.Embedding(8, 4), nn.Linear(4, 2)))
+    {'input': 8}
+    """
+    require_module(model)
+    table = _input_table(model) if embedding == "input" else _at(model, embedding)
+    tables = {"input": _rows(table, embedding)}
+    output = _asked(model, "get_output_embeddings")
+    if output is not None:
+        tables["output"] = _rows(output, "output")
+    return tables
+
+
+def _input_table(module: nn.Module) -> Any:
+    from torch import nn
+
+    table = _asked(module, "get_input_embeddings")
+    if table is not None:
+        return table
+    found = {name: item for name, item in module.named_modules() if isinstance(item, nn.Embedding)}
+    if len(found) == 1:
+        return next(iter(found.values()))
+    known = f"its tables are {', '.join(found)}" if found else "it has none"
+    raise ModelCheckError(f"the input embeddings of {type(module).__name__} are not known: give embedding=; {known}")
+
+
+def _asked(module: nn.Module, name: str) -> Any:
+    method = getattr(module, name, None)
+    if not callable(method):
+        return None
+    try:
+        return method()
+    except NotImplementedError:
+        return None
+
+
+def _at(module: nn.Module, path: str) -> Any:
+    found = dict(module.named_modules()).get(path)
+    if found is None:
+        raise ModelCheckError(f"{type(module).__name__} has no layer {path!r}")
+    return found
+
+
+def _rows(table: Any, name: str) -> int:
+    weight = getattr(table, "weight", None)
+    if getattr(weight, "ndim", 0) != 2:
+        raise ModelCheckError(f"the {name} embeddings ({type(table).__name__}) have no weight with two axes")
+    return int(table.weight.shape[0])

@@ -1,0 +1,178 @@
+"""The pipeline of a tokenizer of the `tokenizers` library, bare or inside of a transformers tokenizer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pytest_modelcheck.errors import require
+from pytest_modelcheck.tokenization import metaspace, wordpiece
+from pytest_modelcheck.tokenization.pipeline import Ids, Level, Pipeline, nothing_unknown
+
+# How many texts must agree, beside the code being transformers' own, before batch calls stand in for single ones.
+_PROBES = 8
+
+# What transformers' clean-up of white space changes, wherever a tokenizer leaves any to it.
+_SPACED = "a . b ? c ! d , e ' f n't 'm 's 've 're"
+
+
+def is_backend(candidate: Any) -> bool:
+    """Whether this is a `tokenizers.Tokenizer`."""
+    return type(candidate).__module__.partition(".")[0] == "tokenizers" and hasattr(candidate, "encode_batch")
+
+
+def copy_of(backend: Any) -> Any:
+    """A copy that neither truncates nor pads; `None` where parts written in Python cannot be copied."""
+    tokenizers = require("tokenizers", "checking this tokenizer")
+    try:
+        copy = tokenizers.Tokenizer.from_str(backend.to_str())
+    except Exception:  # the library raises a bare Exception
+        return None
+    copy.no_truncation()
+    copy.no_padding()
+    copy.encode_special_tokens = backend.encode_special_tokens
+    return copy
+
+
+def backend_pipeline(copy: Any, owner: Any = None) -> Pipeline:
+    """The pipeline of a copy of a backend; `owner` is the transformers tokenizer whose copy it is in, if any."""
+    encode = copy.encode_batch_fast if hasattr(copy, "encode_batch_fast") else copy.encode_batch
+
+    def encode_all(texts: Sequence[str]) -> list[Ids]:
+        return [item.ids for item in encode(list(texts), add_special_tokens=False)]
+
+    def decode_all(rows: Sequence[Ids]) -> list[str]:
+        decoded = copy.decode_batch(list(rows), skip_special_tokens=False)
+        return [clean(text) for text in decoded] if clean is not None else list(decoded)
+
+    clean = None if owner is None else _clean_up_of(owner, copy)
+    level = _inferred_level(copy)
+    normalizer = copy.normalizer
+    covers_all = _has_all_bytes(copy)
+    own = {"canonical": wordpiece.canonical, "metaspace": metaspace.unescaped}.get(level)
+    return Pipeline(
+        family=_family(copy),
+        level=level,
+        encode=encode_all if owner is None else _proven(encode_all, lambda text: own_ids(owner, text), owner),
+        decode=decode_all if owner is None else _proven(decode_all, lambda ids: str(owner.decode(ids)), owner),
+        tokens=lambda ids: [copy.id_to_token(item) or "" for item in ids],
+        normalize=normalizer.normalize_str if normalizer is not None else str,
+        expected=own(copy) if own is not None else None,
+        decode_plain=_decode_plain_of(copy) if level == "canonical" else None,
+        unknown=nothing_unknown if covers_all else _unknown_of(copy),
+        dropped=_dropped_of(copy) if not covers_all and unknown_id(copy) is None else None,
+        # Its name cuts the word in two that it was a piece of.
+        rewrites_unknown=type(copy.model).__name__ == "Unigram",
+    )
+
+
+def own_ids(tokenizer: Any, text: str) -> Ids:
+    """The ids of a transformers tokenizer's own call, special tokens not added."""
+    return list(tokenizer(text, add_special_tokens=False, truncation=False, padding=False, verbose=False)["input_ids"])
+
+
+def unknown_id(backend: Any) -> int | None:
+    """The id of the unknown token, or `None`."""
+    if type(backend.model).__name__ == "Unigram":  # the model in Python does not tell
+        unknown: int | None = json.loads(backend.to_str())["model"].get("unk_id")
+        return unknown
+    token = getattr(backend.model, "unk_token", None)
+    return None if token is None else backend.token_to_id(token)
+
+
+def _unknown_of(copy: Any) -> Callable[[str, Ids], int]:
+    """Unknown tokens, but for those that stand in the text as a literal: nothing was unknown about these."""
+    unknown = unknown_id(copy)
+    if unknown is None:
+        return nothing_unknown
+    literal = copy.id_to_token(unknown)
+
+    def count(text: str, ids: Ids) -> int:
+        found = ids.count(unknown)
+        return max(0, found - text.count(literal)) if found and literal in text else found
+
+    return count
+
+
+def _is_stock(tokenizer: Any) -> bool:
+    """Whether encoding and decoding are transformers' own, and nobody's who may do something more on the way."""
+    names = ("__call__", "encode", "_encode_plus", "decode", "_decode", "convert_tokens_to_string")
+    methods = [getattr(type(tokenizer), name, None) for name in names]
+    own = any(name in getattr(tokenizer, "__dict__", {}) for name in names)
+    return not own and all(item is None or item.__module__.partition(".")[0] == "transformers" for item in methods)
+
+
+def _proven(batch: Callable[[Any], list[Any]], single: Callable[[Any], Any], owner: Any) -> Callable[[Any], list[Any]]:
+    """The batch call where it is known to give what the tokenizer's own call gives; else the own call."""
+    stock = _is_stock(owner)
+
+    def call(rows: Any) -> list[Any]:
+        if not stock:
+            return [single(row) for row in rows]
+        results = batch(rows)
+        if all(single(row) == result for row, result in zip(rows[:_PROBES], results, strict=False)):
+            return results
+        return [single(row) for row in rows]
+
+    return call
+
+
+def _clean_up_of(owner: Any, copy: Any) -> Callable[[str], str] | None:
+    """The clean-up that the owner's `decode` applies, found by asking it: versions differ on when they do."""
+    clean = getattr(owner, "clean_up_tokenization", None)
+    if not callable(clean):
+        return None
+    ids = copy.encode(_SPACED, add_special_tokens=False).ids
+    plain = copy.decode(ids, skip_special_tokens=False)
+    return clean if plain != clean(plain) == owner.decode(ids) else None
+
+
+def _family(copy: Any) -> str:
+    normalizer = "" if copy.normalizer is None else f" with {type(copy.normalizer).__name__}"
+    return f"{type(copy.model).__name__}{normalizer}"
+
+
+def _inferred_level(copy: Any) -> Level:
+    model = type(copy.model).__name__
+    if model == "WordPiece":
+        return "canonical"
+    if model == "BPE" and is_byte_level(copy) and "add_prefix_space=True" not in str(copy.pre_tokenizer):
+        return "lossless" if copy.normalizer is None else "normalized"
+    return "metaspace" if metaspace.is_escaped(copy) else "stable"
+
+
+def is_byte_level(copy: Any) -> bool:
+    """Whether texts become bytes, each written as a letter."""
+    return "ByteLevel" in f"{copy.pre_tokenizer} {copy.decoder}"
+
+
+def _has_all_bytes(copy: Any) -> bool:
+    """Whether there is a token for each byte, so that nothing is unknown."""
+    if metaspace.has_all_bytes(copy):
+        return True
+    alphabet = require("tokenizers", "checking this tokenizer").pre_tokenizers.ByteLevel.alphabet()
+    return is_byte_level(copy) and all(copy.token_to_id(letter) is not None for letter in alphabet)
+
+
+def _dropped_of(copy: Any) -> Callable[[Sequence[str]], list[int]]:
+    """The number of characters, white space aside, that lie outside of every token's offsets."""
+
+    def dropped(texts: Sequence[str]) -> list[int]:
+        encodings = copy.encode_batch(list(texts), add_special_tokens=False)
+        return [len(uncovered(text, item.offsets)) for text, item in zip(texts, encodings, strict=True)]
+
+    return dropped
+
+
+def uncovered(text: str, offsets: Sequence[tuple[int, int]]) -> list[int]:
+    """The positions of the characters, white space aside, that lie outside of all offsets."""
+    covered = {position for start, stop in offsets for position in range(start, stop)}
+    return [position for position, letter in enumerate(text) if position not in covered and not letter.isspace()]
+
+
+def _decode_plain_of(copy: Any) -> Callable[[Sequence[Ids]], list[str]]:
+    tokenizers = require("tokenizers", "checking this tokenizer")
+    plain = tokenizers.Tokenizer.from_str(copy.to_str())
+    plain.decoder = tokenizers.decoders.WordPiece(prefix=copy.model.continuing_subword_prefix, cleanup=False)
+    return lambda rows: list(plain.decode_batch(list(rows), skip_special_tokens=False))
