@@ -1,12 +1,12 @@
-"""Run the benchmarks and print their tables: `python -m tests.benchmarks [--rounds N] [startup] [mnist]`."""
+"""Run the benchmarks and print their tables: `python -m tests.benchmarks [--rounds N] [startup] [mnist] ...`."""
 
 from __future__ import annotations
 
 import argparse
 
-from tests.benchmarks import mnist, startup
+from tests.benchmarks import mnist, startup, tokenizers
 
-_BENCHMARKS = (("startup", startup.measure, 40), ("mnist", mnist.measure, 5))
+_BENCHMARKS = (("startup", startup.measure, 40), ("mnist", mnist.measure, 5), ("tokenizers", tokenizers.measure, 3))
 
 
 def main() -> None:
@@ -14,7 +14,9 @@ def main() -> None:
     names = [name for name, _, _ in _BENCHMARKS]
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which to run, of {', '.join(names)} (default: all)")
-    parser.add_argument("--rounds", type=int, help="rounds of each (default: 40 for startup, 5 for mnist)")
+    parser.add_argument(
+        "--rounds", type=int, help="rounds of each (default: 40 for startup, 5 for mnist, 3 for tokenizers)"
+    )
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - set(names):
         parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; there is {', '.join(names)}")
