@@ -55,6 +55,18 @@ def test_the_examples_give_the_table_and_the_message_that_the_readme_shows(sampl
     assert "\n".join(message) in "\n".join(result.outlines)
 
 
+def test_the_tokenizer_gates_give_the_table_and_the_message_that_the_readme_shows(sample: pytest.Pytester):
+    for example in ("test_promises.py", "test_asserts.py"):
+        (sample.path / example).unlink()
+    write_files(sample, "Tokenizers")
+    result = sample.runpytest_inprocess("--modelcheck", "-p", "no:cacheprovider")
+    result.assert_outcomes(passed=2, failed=1)
+    table, message = (block.splitlines() for block in blocks("Tokenizers", "text"))
+    start = next(index for index, line in enumerate(result.outlines) if line.startswith("verdict"))
+    assert without_seconds(result.outlines[start : start + len(table)]) == without_seconds(table)
+    assert "\n".join(message) in "\n".join(result.outlines)
+
+
 def test_the_check_of_your_own_runs(pytester: pytest.Pytester, modelrepo: None):
     write_files(pytester, "A check of your own")
     result = pytester.runpytest_inprocess("--modelcheck", "-p", "no:cacheprovider")

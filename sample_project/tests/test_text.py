@@ -13,6 +13,24 @@ REFERENCE = "This is a input."
 def test_ids_are_the_reviewed_ids(): ...
 
 
+@pytest.mark.modelcheck_token_ids(
+    texts=[
+        "Unbelievable! Tokenizers split 3.14159 and e-mail@example.org.",
+        "na\u00efve caf\u00e9, \u0130stanbul",
+        "\u4eca\u5929\u5929\u6c14\u5f88\u597d",
+        "  spaces \t and\nlines ",
+        "antidisestablishmentarianism \U0001f600",
+    ]
+)
+def test_ids_are_those_of_last_time(): ...
+
+
+@pytest.mark.modelcheck_tokenizer_conforms(
+    expected_failures={"injection": "a literal [SEP] in a text separates: the service strips such literals first"}
+)
+def test_the_tokenizer_conforms(): ...
+
+
 @pytest.mark.modelcheck_roundtrip(level="canonical", max_unknown_rate=0.0, texts=[REFERENCE, "Plain words survive."])
 @pytest.mark.modelcheck_roundtrip
 def test_text_survives_the_round_trip(): ...
@@ -24,9 +42,11 @@ def test_each_token_decodes_to_its_own_text(tokenizer):
     assert " ".join(tokenizer.decode([item]) for item in ids) == "[CLS] this is a input . [SEP]"
 
 
-@pytest.mark.modelcheck
-def test_the_vocabulary_is_the_published_one(tokenizer):
-    assert len(tokenizer) == 30_522
+@pytest.mark.modelcheck_vocabulary(
+    size=30_522, special_tokens={"[PAD]": 0, "[UNK]": 100, "[CLS]": 101, "[SEP]": 102, "[MASK]": 103}
+)
+@pytest.mark.modelcheck_vocabulary_fits(model="encoder")
+def test_the_vocabulary_is_the_published_one_and_fits_the_encoder(tokenizer):
     assert_token_ids(tokenizer, text="[MASK]", ids=[101, 103, 102])
 
 
