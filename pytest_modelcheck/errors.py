@@ -46,6 +46,11 @@ class MissingDependency(ModelCheckError):
     __module__ = "pytest_modelcheck"
 
 
+def is_panic(error: BaseException) -> bool:
+    """Whether a library written in Rust has panicked, which Python is told by an exception of no usual kind."""
+    return type(error).__module__ == "pyo3_runtime"
+
+
 def require(module: str, purpose: str) -> ModuleType:
     """Import an optional module, or say which extra to install.
 

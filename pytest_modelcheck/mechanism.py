@@ -15,7 +15,8 @@ from typing import Annotated, Any, Generic, ParamSpec, get_args, get_origin, get
 
 from pytest_modelcheck import process
 from pytest_modelcheck.context import current
-from pytest_modelcheck.errors import ConfigError, MissingDependency, ModelCheckError, ModelCheckFailure
+from pytest_modelcheck.errors import ConfigError, MissingDependency, ModelCheckError, ModelCheckFailure, is_panic
+from pytest_modelcheck.escape import printable_lines
 from pytest_modelcheck.result import Result
 
 P = ParamSpec("P")
@@ -73,12 +74,14 @@ class Check(Generic[P]):
         started = time.perf_counter()
         with process.preserved_world() as changes:
             result, cause = self._measure(args, kwargs)
-        message = result.message and f"{self.name} of {_name_of(args[0])}: {result.message}"
+        subject = result.subject or _name_of(args[0])
+        message = result.message and printable_lines(f"{self.name} of {subject}: {result.message}")
         return replace(
             result,
             check=self.name,
-            subject=_name_of(args[0]),
+            subject=subject,
             message=message,
+            parts=tuple(replace(part, message=printable_lines(part.message)) for part in result.parts),
             seconds=time.perf_counter() - started,
             changes=(*result.changes, *changes),
         ), cause
@@ -128,7 +131,7 @@ class Check(Generic[P]):
             cause = None if isinstance(error, MissingDependency) else error.__cause__
             return _unmeasured(promised, f"not measured: {error}"), cause
         except BaseException as error:
-            if not isinstance(error, Exception) and not _is_panic(error):
+            if not isinstance(error, Exception) and not is_panic(error):
                 raise
             return _unmeasured(promised, f"not measured: {type(error).__name__}: {error}"), error
         if not isinstance(result, Result):
@@ -187,11 +190,6 @@ def _assert_form(owner: Check[P]) -> Callable[P, Result]:
     assert_form.__doc__ = owner.function.__doc__
     assert_form.__signature__ = inspect.signature(owner.function)  # type: ignore[attr-defined]
     return assert_form
-
-
-def _is_panic(error: BaseException) -> bool:
-    """Whether a library written in Rust has panicked, which Python is told by an exception of no usual kind."""
-    return type(error).__module__ == "pyo3_runtime"
 
 
 def _unmeasured(promised: str, message: str) -> Result:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 Outcome = Literal["passed", "failed", "error"]
 
@@ -32,8 +32,15 @@ class Part:
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
+        known = get_args(PartOutcome)
+        if self.outcome not in known:
+            raise ValueError(f"the outcome of a part is one of {', '.join(known)}, not {self.outcome!r}")
         if self.outcome in _BROKEN and not self.message:
             raise ValueError(f"a part that {self.outcome} says why: message is empty")
+        if not isinstance(self.evidence, Mapping):
+            raise TypeError(f"evidence is a mapping of JSON values, not {self.evidence!r}")
+        if not math.isfinite(self.seconds):
+            raise ValueError(f"seconds are finite, not {self.seconds}")
 
     @property
     def broken(self) -> bool:
@@ -49,8 +56,8 @@ class Result:
     `margin` is the distance to the promise as a share of its own scale, negative where it is broken: 0.0021 for an
     accuracy 0.21 points above its threshold; `None` where a promise is met or not met, with nothing between.
     `evidence` holds JSON values only. `parts`, where a check looks at several things, become the rows of the reports in
-    the place of the whole, which passes only if one of them passed and none is broken. `check`, `subject`, `seconds`
-    and `changes` are filled in by the mechanism that runs a check; a check itself gives the rest.
+    the place of the whole, which passes only if one of them passed and none is broken. `check`, `seconds` and `changes`
+    are filled in by the mechanism that runs a check, and `subject` where a check does not name it better.
 
     >>> Result(outcome="passed", promised="total = 5", measured="total = 5").ok
     True
@@ -83,6 +90,9 @@ class Result:
             raise TypeError(f"evidence is a mapping of JSON values, not {self.evidence!r}")
         if self.outcome != "passed" and not self.message:
             raise ValueError(f"a result that {self.outcome} says why: message is empty")
+        told = any(part.broken or part.outcome == "skipped" for part in self.parts)
+        if self.outcome != "passed" and self.parts and not told:
+            raise ValueError(f"a result that {self.outcome} has a part that is broken, or parts that were skipped")
         if self.outcome == "passed" and self.parts:
             names = ", ".join(part.name for part in self.parts if part.broken)
             if names or not any(part.outcome == "passed" for part in self.parts):

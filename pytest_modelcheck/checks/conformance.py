@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pytest_modelcheck.checks import trips
 from pytest_modelcheck.checks.promises import Rate, Reasons, Texts, one_of
 from pytest_modelcheck.context import current
-from pytest_modelcheck.errors import ConfigError, ModelCheckError
+from pytest_modelcheck.errors import ConfigError, ModelCheckError, is_panic
 from pytest_modelcheck.mechanism import check
 from pytest_modelcheck.progress import progress
 from pytest_modelcheck.result import Part, Result
@@ -72,25 +72,30 @@ def tokenizer_conforms(
     >>> result.ok, result.parts[0].measured
     (True, '2 of 2 texts kept, 0.0 % unknown tokens')
     """
-    subject = subject_of(tokenizer)
-    every = [*texts, *(more_texts or ())]
+    every = list(texts) if more_texts is None else [*texts, *more_texts]
     expected = expected_failures or {}
     what = f"conformance of {type(tokenizer).__name__}"
     with (
         threads_for(every),
         progress(what, len(_ROUND_TRIPS) + len(PROPERTIES), "properties", current().terminal) as advance,
     ):
+        subject = subject_of(tokenizer)
+        sound = [text for text in every if is_unicode(text)]
+        if not sound:
+            raise ModelCheckError(
+                "each text holds a lone surrogate, and no tokenizer can be given it. Give other texts"
+            )
         parts = _round_trip_parts(subject, every, level, max_unknown_rate)
         advance(len(parts))
-        sound = [text for text in every if is_unicode(text)]
         for name in PROPERTIES:
             parts.append(_part(name, examine(name, subject, sound)))
             advance(1)
     parts = [_as_expected(part, expected.get(part.name, "")) for part in parts]
     broken = [part for part in parts if part.broken]
     kept = sum(part.outcome == "passed" for part in parts)
+    unmeasured = all(part.outcome == "error" for part in broken)
     return Result(
-        outcome="failed" if broken or not kept else "passed",
+        outcome=("error" if unmeasured else "failed") if broken or not kept else "passed",
         promised=f"{len(parts)} properties on {len(every)} texts",
         measured=f"{kept} kept, {len(broken)} broken",
         message=_message(parts, broken) if broken or not kept else "",
@@ -100,10 +105,18 @@ def tokenizer_conforms(
 
 
 def _round_trip_parts(subject: Subject, texts: list[str], level: str, max_unknown_rate: float | None) -> list[Part]:
-    pipeline = subject.pipeline()
-    judged = trips.judged_level(pipeline, level)
-    trips.require_countable(pipeline, max_unknown_rate)
-    tally = round_trips(pipeline, texts, judged)
+    try:
+        pipeline, judged = trips.judged_pipeline(subject.pipeline(), level)
+        trips.require_countable(pipeline, max_unknown_rate)
+        tally = round_trips(pipeline, texts, judged)
+    except ModelCheckError:
+        raise
+    except BaseException as error:
+        if not isinstance(error, Exception) and not is_panic(error):
+            raise
+        message = f"not measured: {type(error).__name__}: {error}"
+        promised = f"{level} round trip of {len(texts)} texts"
+        return [Part(name, "error", promised, "not measured", message) for name in _ROUND_TRIPS]
     evidence = {"level": judged, "pipeline": pipeline.family}
     problem = "\n".join(filter(None, (trips.broken_trips(tally, pipeline), trips.nothing_measured(tally))))
     promised = f"{judged} round trip of {tally.texts} texts"
@@ -113,6 +126,8 @@ def _round_trip_parts(subject: Subject, texts: list[str], level: str, max_unknow
         return [*parts, Part("unknown_rate", "skipped", "few unknown tokens", reason)]
     limit = f"at most {max_unknown_rate:.1%} unknown in each text" if max_unknown_rate is not None else "mostly known"
     rate = f"{tally.unknown} of {tally.tokens} tokens are unknown"
+    if not tally.tokens:
+        return [*parts, Part("unknown_rate", "error", limit, rate, "not measured: the texts give no token at all")]
     return [*parts, _judged("unknown_rate", trips.too_many_unknown(tally, max_unknown_rate), limit, rate, {})]
 
 
@@ -125,7 +140,7 @@ def _part(name: str, finding: Finding) -> Part:
     if finding.not_asked:
         return Part(name, "skipped", claim, finding.not_asked, seconds=finding.seconds)
     if finding.error:
-        message = f"not measured: {finding.error}"
+        message = "\n".join([f"not measured: {finding.error}", *(f"  before: {item}" for item in finding.problems)])
         return Part(name, "error", claim, "not measured", message, seconds=finding.seconds)
     measured = f"{finding.cases - finding.broken} of {finding.cases} cases"
     evidence = {"cases": finding.cases, "broken": finding.broken}
@@ -133,8 +148,8 @@ def _part(name: str, finding: Finding) -> Part:
         return Part(name, "passed", claim, measured, "", evidence, finding.seconds)
     lines = [f"{finding.broken} of {finding.cases} cases break it: {claim[0].lower()}{claim[1:]}."]
     lines += [f"  {problem}" for problem in finding.problems]
-    if finding.broken > len(finding.problems):
-        lines.append(f"  ... and {finding.broken - len(finding.problems)} more")
+    if finding.different > len(finding.problems):
+        lines.append(f"  ... and {finding.different - len(finding.problems)} more")
     return Part(name, "failed", claim, measured, "\n".join(lines), evidence, finding.seconds)
 
 

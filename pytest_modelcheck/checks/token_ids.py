@@ -1,6 +1,6 @@
 """The promise that texts become the ids that were reviewed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -12,7 +12,9 @@ from pytest_modelcheck.mechanism import check
 from pytest_modelcheck.result import Result
 from pytest_modelcheck.tokenization.alignment import first_difference, quoted
 from pytest_modelcheck.tokenization.of_any import token_names
+from pytest_modelcheck.tokenization.of_transformers import is_transformers
 from pytest_modelcheck.tokenization.subject import as_ids
+from pytest_modelcheck.tokenization.subjects import subject_of
 
 _SHOWN = 5
 
@@ -51,11 +53,13 @@ def token_ids(
     """
     if (text is None) == (texts is None) or (ids is not None and text is None):
         raise ConfigError("token_ids takes either text=..., with or without ids=[...], or texts=[...]")
-    cases = (
-        [_case(tokenizer, text, ids)]
-        if text is not None
-        else [_recorded(tokenizer, item, case=_named(item)) for item in dict.fromkeys(texts or ())]
-    )
+    encode = _encoder(tokenizer)
+    if text is not None and ids is not None:
+        cases = [_Case(text, [int(item) for item in ids], encode(text))]
+    elif text is not None:
+        cases = [_recorded(tokenizer, text, encode(text))]
+    else:
+        cases = [_recorded(tokenizer, item, encode(item), _named(item)) for item in dict.fromkeys(texts or ())]
     wrong = [case for case in cases if first_difference(case.measured, case.promised) is not None]
     sources = sorted({case.source for case in cases if case.source}, reverse=True)
     return Result(
@@ -75,15 +79,12 @@ def token_ids(
     )
 
 
-def _case(tokenizer: Any, text: str, ids: Sequence[int] | None) -> _Case:
-    if ids is None:
-        return _recorded(tokenizer, text)
-    return _Case(text, [int(item) for item in ids], _full_ids(tokenizer, text))
-
-
-def _full_ids(tokenizer: Any, text: str) -> list[int]:
-    """The ids of a text as a model gets them, with the special tokens that the tokenizer adds."""
-    return as_ids(tokenizer.encode(text))
+def _encoder(tokenizer: Any) -> Callable[[str], list[int]]:
+    """What gives the ids of a text as a model gets them, with the special tokens that the tokenizer adds."""
+    # A transformers tokenizer forgets the padding and truncation of its backend when it is called: a copy is.
+    if is_transformers(tokenizer):
+        return subject_of(tokenizer).encoded
+    return lambda text: as_ids(tokenizer.encode(text))
 
 
 def _named(text: str) -> str:
@@ -92,9 +93,8 @@ def _named(text: str) -> str:
     return short if short == quoted(text, longest=len(text)) else f"{short} {sha256(text.encode()).hexdigest()[:8]}"
 
 
-def _recorded(tokenizer: Any, text: str, case: str = "") -> _Case:
+def _recorded(tokenizer: Any, text: str, measured: list[int], case: str = "") -> _Case:
     """The case with the ids that were recorded for its text."""
-    measured = _full_ids(tokenizer, text)
     today = {"text": text, "tokens": token_names(tokenizer, measured), "ids": measured}
     recorded, is_new = current().baseline("token_ids", today, case)
     found = recorded.get("ids")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pytest_modelcheck.comparison import at_most, promised_number
 from pytest_modelcheck.errors import ModelCheckError
 from pytest_modelcheck.tokenization.alignment import first_difference, quoted, text_difference
@@ -16,9 +18,14 @@ _MOSTLY = 0.5
 _BEFORE, _SHOWN = 3, 8
 
 
-def judged_level(pipeline: Pipeline, level: str) -> Level:
-    """The level that is asked for, or the pipeline's own; a `ModelCheckError` where it cannot be judged."""
-    judged: Level = pipeline.level if level == "inferred" else level  # type: ignore[assignment]
+def judged_pipeline(pipeline: Pipeline, level: str) -> tuple[Pipeline, Level]:
+    """The level that is asked for, or the pipeline's own; a `ModelCheckError` where it cannot be judged.
+
+    A level that is asked for is held to on every text, also on those that hold an added token of a special kind.
+    """
+    if level == "inferred":
+        return pipeline, pipeline.level
+    judged: Level = level  # type: ignore[assignment]
     if not pipeline.can_promise(judged):
         kinds = {"canonical": "WordPiece", "metaspace": "SentencePiece BPE with byte fallback"}
         built_for = kinds.get(judged, "tokenizers with a normalizer that can be asked")
@@ -26,7 +33,7 @@ def judged_level(pipeline: Pipeline, level: str) -> Level:
             f"level={judged!r} is for {built_for}; this is {pipeline.family}, which can promise "
             f"level={pipeline.level!r}"
         )
-    return judged
+    return replace(pipeline, loose=None), judged
 
 
 def measured(tally: Tally) -> str:
@@ -62,17 +69,20 @@ def broken_trips(tally: Tally, pipeline: Pipeline) -> str:
 
 def nothing_measured(tally: Tally) -> str:
     """Why the round trips say nothing, whatever came back; `""` where they do."""
+    if tally.failing and all(trip.problem for trip in tally.failing) and tally.broken == tally.texts:
+        return ""  # said text by text
     if tally.tokens == 0:
         return "the texts give no token at all, so that nothing was measured. Give texts that are not empty."
     if tally.silent > _MOSTLY * tally.written:
         finding = f"{tally.silent} of {tally.written} texts give no token at all, so that the round trip says nothing."
         return f"{finding} Is this the right vocabulary?"
     rows, letters = len(tally.rows), len(tally.letters)
-    if letters > 2 and rows <= _MOSTLY * letters:
+    if letters > 1 and rows <= _MOSTLY * letters:
         finding = f"{letters} different texts become {rows} different row{'s' * (rows != 1)} of ids"
         return f"{finding}, so that the round trip says nothing. Is this the right vocabulary?"
-    if tally.unjudged and not tally.kept:
-        return "every text has unknown tokens, so that no round trip could be judged. Is this the right vocabulary?"
+    if tally.unjudged and not tally.kept_written and not tally.broken:
+        finding = "every text that is not blank has unknown tokens, so that no round trip could be judged."
+        return f"{finding} Is this the right vocabulary?"
     return ""
 
 

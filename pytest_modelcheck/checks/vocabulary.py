@@ -1,6 +1,6 @@
 """Promises of a vocabulary: its size, its special tokens, and that a model has a row for each of its ids."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pytest_modelcheck.checks.promises import Count, SpecialTokens, Text
@@ -41,7 +41,7 @@ def vocabulary(tokenizer: Any, /, *, size: Count | None = None, special_tokens: 
             problems = [*_size_problem(tokenizer, number, size), *problems]
     except NotAsked as reason:
         raise ModelCheckError(str(reason)) from None
-    promised = [f"{size:,} tokens"] * (size is not None)
+    promised = [] if size is None else [f"{size:,} tokens"]
     promised += [f"{quoted(name)} is {_shown(value)}" for name, value in (special_tokens or {}).items()]
     return Result(
         outcome="failed" if problems else "passed",
@@ -76,17 +76,15 @@ def vocabulary_fits(model: "nn.Module", tokenizer: Any, /, *, embedding: Text = 
     tables = embedding_tables(model, embedding)
     try:
         subject = subject_of(tokenizer)
-        largest = subject.largest_id()
-        special = {name: item for name, item in _special_of(subject).items() if item > largest}
+        largest = max([subject.largest_id(), *_special_of(subject).values(), *_given_ids(subject)])
     except NotAsked as reason:
         raise ModelCheckError(str(reason)) from None
-    largest = max([largest, *special.values()])
     if largest < 0:
         raise ModelCheckError("the tokenizer has no tokens")
     short = {name: rows for name, rows in tables.items() if rows <= largest}
     problems = [
-        f"the {name} embeddings have {rows:,} row{'s' * (rows != 1)}, and the tokenizer gives ids up to "
-        f"{largest} ({quoted(str(subject.token(largest)))})."
+        f"the {name} embeddings have {rows:,} row{'s' * (rows != 1)}, and the tokenizer gives ids up to {largest}"
+        f"{_named(subject, largest)}."
         for name, rows in short.items()
     ]
     problems += _config_problems(model, min(tables.values()))
@@ -113,6 +111,30 @@ def _special_of(subject: Subject) -> Mapping[str, int]:
         return {}
 
 
+def _named(subject: Subject, item: int) -> str:
+    try:
+        token = subject.token(item)
+    except NotAsked:
+        return ""
+    return "" if token is None else f" ({quoted(token)})"
+
+
+def _given_ids(subject: Subject) -> list[int]:
+    """The ids that it gives beside those of its tokens: what its template adds, and what it pads with."""
+    given: list[int] = []
+    asked: tuple[Callable[[], list[int]], ...] = (
+        lambda: subject.full("").ids,
+        lambda: subject.pair("a", "b").ids,
+        lambda: [subject.pad_id()],
+    )
+    for ask in asked:
+        try:
+            given += ask()
+        except NotAsked:
+            continue
+    return given
+
+
 def _config_problems(model: Any, rows: int) -> list[str]:
     """The ids that a transformers configuration names and the table does not have."""
     config = getattr(model, "config", None)
@@ -123,7 +145,7 @@ def _config_problems(model: Any, rows: int) -> list[str]:
         problems += [
             f"the configuration's {name}_id is {item}, and the table has {rows:,} rows."
             for item in ids
-            if isinstance(item, int) and not 0 <= item < rows
+            if isinstance(item, int) and item >= rows  # older configurations write -1 for none
         ]
     return problems
 
@@ -149,7 +171,7 @@ def _special_problems(
     for name, value in promised.items():
         if isinstance(value, str):
             measured: Any = getattr(tokenizer, name, None)
-            measured = None if measured is None else str(measured)
+            measured = None if measured is None or subject.token_id(str(measured)) is None else str(measured)
         else:
             measured = subject.token_id(name)
             if measured == value and name not in known:

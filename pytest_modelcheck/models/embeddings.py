@@ -24,10 +24,14 @@ def embedding_tables(model: Any, embedding: str = "input") -> dict[str, int]:
     require_module(model)
     table = _input_table(model) if embedding == "input" else _at(model, embedding)
     tables = {"input": _rows(table, embedding)}
-    output = _asked(model, "get_output_embeddings")
-    if output is not None:
-        tables["output"] = _rows(output, "output")
-    return tables
+    decoder = _asked(model, "get_decoder")
+    inner = None if decoder is None else _asked(decoder, "get_input_embeddings")
+    if inner is not None and inner is not table:
+        tables["decoder's"] = _rows(inner, "decoder's")
+    # A head may sit in a part of the model; the smallest one counts.
+    heads = [_asked(part, "get_output_embeddings") for part in model.modules()]
+    rows = [_rows(head, "output") for head in heads if head is not None]
+    return {**tables, "output": min(rows)} if rows else tables
 
 
 def _input_table(module: nn.Module) -> Any:
@@ -36,8 +40,9 @@ def _input_table(module: nn.Module) -> Any:
     table = _asked(module, "get_input_embeddings")
     if table is not None:
         return table
-    found = {name: item for name, item in module.named_modules() if isinstance(item, nn.Embedding)}
-    if len(found) == 1:
+    kinds = (nn.Embedding, nn.EmbeddingBag)
+    found = {name: item for name, item in module.named_modules() if isinstance(item, kinds)}
+    if len(found) == 1 and "pos" not in next(iter(found)):
         return next(iter(found.values()))
     known = f"its tables are {', '.join(found)}" if found else "it has none"
     raise ModelCheckError(f"the input embeddings of {type(module).__name__} are not known: give embedding=; {known}")

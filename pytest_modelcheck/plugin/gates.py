@@ -209,7 +209,8 @@ def _make_inert(longrepr: Any) -> None:
 
 
 def _property(row: Row) -> tuple[str, object]:
-    return f"modelcheck.{row['check']}", f"{row['outcome']}: promised {row['promised']}; measured {row['measured']}"
+    name = ".".join(filter(None, ("modelcheck", row["check"], row["part"])))
+    return name, f"{row['outcome']}: promised {row['promised']}; measured {row['measured']}"
 
 
 def _subject(item: pytest.Function, name: str) -> Any:

@@ -12,9 +12,9 @@ class LiveTerminal(io.TextIOBase):
     """Writes to the person at the terminal, past pytest's capture, from a line of its own on."""
 
     def __init__(self, config: pytest.Config) -> None:
-        plugins = config.pluginmanager
-        # The workers of pytest-xdist have no reporter: their terminal is not theirs.
-        self._capture = plugins.get_plugin("capturemanager") if plugins.has_plugin("terminalreporter") else None
+        # The workers of pytest-xdist share a terminal that is not theirs.
+        is_worker = hasattr(config, "workerinput")
+        self._capture = None if is_worker else config.pluginmanager.get_plugin("capturemanager")
         self._begun = False
 
     def isatty(self) -> bool:

@@ -30,15 +30,20 @@ def phase_rows(report: pytest.TestReport, results: Sequence[Result], error: Base
         outcome = "xpassed" if report.passed else "xfailed" if report.when == "call" else "skipped"
         rows = checks or [_own(report, outcome, reason)]
         # A broken promise may be expected; one that could not be measured is no promise that was looked at.
-        return [
-            plain({**row, "outcome": "skipped" if row["outcome"] in ("error", "skipped") else outcome}) for row in rows
-        ]
+        return [plain({**row, "outcome": _expected(row, outcome)}) for row in rows]
     if report.passed:  # the test itself expected what broke, and caught it
         checks = [{**row, "outcome": "xfailed"} if row["outcome"] in _BROKEN else row for row in checks]
     told = any(row["outcome"] in _BROKEN for row in checks) if report.failed else bool(checks)
     if not told or report.skipped:
         checks.append(_own(report, _outcome(report, error), _reason(report, error)))
     return [plain(row) for row in checks]
+
+
+def _expected(row: Row, outcome: str) -> str:
+    """The outcome of a row of a test that was expected to fail: a part that is not broken stays what it is."""
+    if row["outcome"] in ("error", "skipped"):
+        return "skipped"
+    return str(row["outcome"]) if row["part"] and row["outcome"] not in _BROKEN else outcome
 
 
 def lost_rows(report: pytest.TestReport) -> list[Row]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pytest_modelcheck.errors import require
+from pytest_modelcheck.errors import ModelCheckError, require
 from pytest_modelcheck.tokenization import metaspace, wordpiece
+from pytest_modelcheck.tokenization.offsets import lost_letters
 from pytest_modelcheck.tokenization.pipeline import Ids, Level, Pipeline, nothing_unknown
 
 # How many texts must agree, beside the code being transformers' own, before batch calls stand in for single ones.
@@ -46,10 +48,14 @@ def backend_pipeline(copy: Any, owner: Any = None) -> Pipeline:
         decoded = copy.decode_batch(list(rows), skip_special_tokens=False)
         return [clean(text) for text in decoded] if clean is not None else list(decoded)
 
+    dropout = getattr(copy.model, "dropout", None)
+    if dropout:
+        raise ModelCheckError(f"its BPE has dropout {dropout:g}, so that ids change from call to call: set it to None")
+    if owner is not None:
+        copy.encode_special_tokens = bool(getattr(owner, "split_special_tokens", False))
     clean = None if owner is None else _clean_up_of(owner, copy)
     level = _inferred_level(copy)
-    normalizer = copy.normalizer
-    covers_all = _has_all_bytes(copy)
+    covers_all = _has_byte_letters(copy) or metaspace.has_all_bytes(copy)
     own = {"canonical": wordpiece.canonical, "metaspace": metaspace.unescaped}.get(level)
     return Pipeline(
         family=_family(copy),
@@ -57,13 +63,14 @@ def backend_pipeline(copy: Any, owner: Any = None) -> Pipeline:
         encode=encode_all if owner is None else _proven(encode_all, lambda text: own_ids(owner, text), owner),
         decode=decode_all if owner is None else _proven(decode_all, lambda ids: str(owner.decode(ids)), owner),
         tokens=lambda ids: [copy.id_to_token(item) or "" for item in ids],
-        normalize=normalizer.normalize_str if normalizer is not None else str,
+        normalize=_normalize_of(copy),
         expected=own(copy) if own is not None else None,
         decode_plain=_decode_plain_of(copy) if level == "canonical" else None,
         unknown=nothing_unknown if covers_all else _unknown_of(copy),
         dropped=_dropped_of(copy) if not covers_all and unknown_id(copy) is None else None,
-        # Its name cuts the word in two that it was a piece of.
-        rewrites_unknown=type(copy.model).__name__ == "Unigram",
+        # The name of the unknown token is then read as any text.
+        rewrites_unknown=bool(copy.encode_special_tokens),
+        loose=_loose_of(copy),
     )
 
 
@@ -96,11 +103,13 @@ def _unknown_of(copy: Any) -> Callable[[str, Ids], int]:
 
 
 def _is_stock(tokenizer: Any) -> bool:
-    """Whether encoding and decoding are transformers' own, and nobody's who may do something more on the way."""
-    names = ("__call__", "encode", "_encode_plus", "decode", "_decode", "convert_tokens_to_string")
-    methods = [getattr(type(tokenizer), name, None) for name in names]
-    own = any(name in getattr(tokenizer, "__dict__", {}) for name in names)
-    return not own and all(item is None or item.__module__.partition(".")[0] == "transformers" for item in methods)
+    """Whether all that happens on the way is transformers' own, and nobody's who may do something more."""
+    for owner in type(tokenizer).__mro__:
+        if owner.__module__.partition(".")[0] == "transformers":
+            break
+        if any(callable(value) and name != "__init__" for name, value in vars(owner).items()):
+            return False
+    return not any(map(callable, vars(tokenizer).values()))
 
 
 def _proven(batch: Callable[[Any], list[Any]], single: Callable[[Any], Any], owner: Any) -> Callable[[Any], list[Any]]:
@@ -137,9 +146,9 @@ def _inferred_level(copy: Any) -> Level:
     model = type(copy.model).__name__
     if model == "WordPiece":
         return "canonical"
-    if model == "BPE" and is_byte_level(copy) and "add_prefix_space=True" not in str(copy.pre_tokenizer):
+    if _has_byte_letters(copy) and "add_prefix_space=True" not in str(copy.pre_tokenizer):
         return "lossless" if copy.normalizer is None else "normalized"
-    return "metaspace" if metaspace.is_escaped(copy) else "stable"
+    return "metaspace" if metaspace.is_escaped(copy) else "letters"
 
 
 def is_byte_level(copy: Any) -> bool:
@@ -147,28 +156,50 @@ def is_byte_level(copy: Any) -> bool:
     return "ByteLevel" in f"{copy.pre_tokenizer} {copy.decoder}"
 
 
-def _has_all_bytes(copy: Any) -> bool:
-    """Whether there is a token for each byte, so that nothing is unknown."""
-    if metaspace.has_all_bytes(copy):
-        return True
+def _has_byte_letters(copy: Any) -> bool:
+    """Whether texts become bytes, each written as a letter that there is a token for, and nothing else of note."""
+    if type(copy.model).__name__ != "BPE" or not is_byte_level(copy):
+        return False
+    if copy.model.end_of_word_suffix or copy.model.continuing_subword_prefix:
+        return False
     alphabet = require("tokenizers", "checking this tokenizer").pre_tokenizers.ByteLevel.alphabet()
-    return is_byte_level(copy) and all(copy.token_to_id(letter) is not None for letter in alphabet)
+    return all(copy.token_to_id(letter) is not None for letter in alphabet)
+
+
+def _normalize_of(copy: Any) -> Callable[[str], str]:
+    """The normalizer, which leaves added tokens alone that are cut out of a text before it."""
+    if copy.normalizer is None:
+        return str
+    normalize: Callable[[str], str] = copy.normalizer.normalize_str
+    cut = [token.content for token in copy.get_added_tokens_decoder().values() if not token.normalized]
+    if not cut or copy.encode_special_tokens:
+        return normalize
+    literals = re.compile("(" + "|".join(map(re.escape, sorted(cut, key=len, reverse=True))) + ")")
+    return lambda text: "".join(item if item in cut else normalize(item) for item in literals.split(text) if item)
+
+
+def _loose_of(copy: Any) -> Callable[[str], bool] | None:
+    """Whether a text holds an added token that is looked for in a way of its own."""
+    normalize: Callable[[str], str] = copy.normalizer.normalize_str if copy.normalizer is not None else str
+    added = copy.get_added_tokens_decoder().values()
+    own = [token for token in added if token.lstrip or token.rstrip or token.single_word or token.normalized]
+    if not own:
+        return None
+    written = [item for token in own for item in (token.content, normalize(token.content)) if item]
+    literals = re.compile("|".join(map(re.escape, written)))
+    return lambda text: bool(literals.search(text) or literals.search(normalize(text)))
 
 
 def _dropped_of(copy: Any) -> Callable[[Sequence[str]], list[int]]:
-    """The number of characters, white space aside, that lie outside of every token's offsets."""
+    """The number of letters that lie outside of every token's offsets, though the normalizer keeps them."""
 
     def dropped(texts: Sequence[str]) -> list[int]:
         encodings = copy.encode_batch(list(texts), add_special_tokens=False)
-        return [len(uncovered(text, item.offsets)) for text, item in zip(texts, encodings, strict=True)]
+        rows = zip(texts, encodings, strict=True)
+        return [len(lost_letters(text, encoding.offsets, normalize)) for text, encoding in rows]
 
+    normalize = copy.normalizer.normalize_str if copy.normalizer is not None else str
     return dropped
-
-
-def uncovered(text: str, offsets: Sequence[tuple[int, int]]) -> list[int]:
-    """The positions of the characters, white space aside, that lie outside of all offsets."""
-    covered = {position for start, stop in offsets for position in range(start, stop)}
-    return [position for position, letter in enumerate(text) if position not in covered and not letter.isspace()]
 
 
 def _decode_plain_of(copy: Any) -> Callable[[Sequence[Ids]], list[str]]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from pytest_modelcheck.errors import is_panic
 from pytest_modelcheck.tokenization import layouts, properties
 from pytest_modelcheck.tokenization.properties import Cases
 from pytest_modelcheck.tokenization.subject import Misbehaved, NotAsked, Subject
@@ -42,7 +43,7 @@ PROPERTIES: Mapping[str, Property] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found of one property: the number of cases, of those that break it, and the first few of these.
+    """What was found of one property: how many cases, how many broken, and the first few different problems.
 
     `not_asked` says why it could not be asked of the tokenizer, and `error` what went wrong on the way; both are `""`
     where it was measured.
@@ -50,6 +51,7 @@ class Finding:
 
     cases: int = 0
     broken: int = 0
+    different: int = 0
     problems: tuple[str, ...] = ()
     not_asked: str = ""
     error: str = ""
@@ -60,7 +62,7 @@ def claim_of(name: str) -> str:
     """What a property states, in a sentence.
 
     >>> claim_of("batch")
-    'A batch gives what each of its texts gives alone.'
+    'A batch gives what each of its texts gives alone, by whichever method.'
     """
     return (PROPERTIES[name].__doc__ or "").partition("\n")[0]
 
@@ -69,7 +71,8 @@ def examine(name: str, subject: Subject, texts: Sequence[str]) -> Finding:
     """Look at one property. Whatever the tokenizer raises is an error of this property alone."""
     started = time.perf_counter()
     cases = 0
-    problems: list[str] = []
+    broken = 0
+    problems: dict[str, None] = {}
     not_asked = error = ""
     try:
         with warnings.catch_warnings():
@@ -77,15 +80,18 @@ def examine(name: str, subject: Subject, texts: Sequence[str]) -> Finding:
             for problem in PROPERTIES[name](subject, texts):
                 cases += 1
                 if problem:
-                    problems.append(problem)
+                    broken += 1
+                    problems[problem] = None
     except Misbehaved as found:
-        cases += 1
-        problems.append(str(found))
+        cases, broken = cases + 1, broken + 1
+        problems[str(found)] = None
     except NotAsked as reason:
         not_asked = str(reason)
-    except Exception as raised:
+    except BaseException as raised:
+        if not isinstance(raised, Exception) and not is_panic(raised):
+            raise
         error = f"{type(raised).__name__}: {raised}"
     if not (cases or not_asked or error):
         error = "no text is long enough to measure it: give longer texts"
     seconds = time.perf_counter() - started
-    return Finding(cases, len(problems), tuple(problems[:_KEPT]), not_asked, error, seconds)
+    return Finding(cases, broken, len(problems), tuple(problems)[:_KEPT], not_asked, error, seconds)

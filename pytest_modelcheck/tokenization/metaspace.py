@@ -16,12 +16,11 @@ def is_escaped(backend: Any) -> bool:
     if type(backend.model).__name__ != "BPE" or not has_all_bytes(backend):
         return False
     steps = [step["type"] for part in ("normalizer", "pre_tokenizer") for step in _steps(backend, part)]
-    plain = all(
-        not (token.lstrip or token.rstrip or token.single_word or token.normalized)
-        for token in backend.get_added_tokens_decoder().values()
-    )
     decoded = {step["type"] for step in _steps(backend, "decoder")}
-    return plain and set(steps) <= {"Prepend", "Replace", "Metaspace"} and {"Replace", "ByteFallback"} <= decoded
+    splits = [step for step in _steps(backend, "pre_tokenizer") if step["type"] == "Split"]
+    kept = all(step["behavior"] != "Removed" and not step["invert"] for step in splits)
+    allowed = {"Prepend", "Replace", "Metaspace", "Split"}
+    return kept and set(steps) <= allowed and {"Replace", "ByteFallback"} <= decoded
 
 
 def has_all_bytes(backend: Any) -> bool:

@@ -47,11 +47,12 @@ def plain_pipeline(tokenizer: Any, family: str, encode: Callable[[str], Ids]) ->
 
     return Pipeline(
         family=family,
-        level="stable",
+        level="letters",
         encode=lambda texts: [encode(text) for text in texts],
         decode=lambda rows: [str(tokenizer.decode(ids)) for ids in rows],
         tokens=lambda ids: token_names(tokenizer, ids),
         unknown=None if unknown is None or unknown in shared else count,
+        rewrites_unknown=True,
     )
 
 

@@ -32,7 +32,7 @@ class SentencePieceSubject(Subject):
         return Pipeline(
             family="SentencePiece with byte fallback" if level == "metaspace" else "SentencePiece",
             level=level,
-            encode=lambda texts: self._processor.encode(list(texts)) if texts else [],
+            encode=self._bare_batch,
             decode=lambda rows: self._processor.decode([list(row) for row in rows]) if rows else [],
             tokens=lambda ids: [self._processor.id_to_piece(item) for item in ids],
             expected=(lambda text: text.replace(SPACE, " ")) if level == "metaspace" else None,
@@ -41,7 +41,7 @@ class SentencePieceSubject(Subject):
         )
 
     def bare(self, text: str) -> Ids:
-        return list(self._processor.encode(text))
+        return self._bare_batch([text])[0]
 
     def decode(self, ids: Sequence[int], *, skip_special: bool = False) -> str:
         return str(self._processor.decode(list(ids)))
@@ -57,8 +57,7 @@ class SentencePieceSubject(Subject):
 
     def special_tokens(self) -> Mapping[str, int]:
         ids = range(self._processor.vocab_size())
-        named = {self._processor.id_to_piece(item): item for item in ids if self._processor.is_control(item)}
-        return {**named, self._processor.id_to_piece(self._processor.unk_id()): self._processor.unk_id()}
+        return {self._processor.id_to_piece(item): item for item in ids if self._processor.is_control(item)}
 
     def unknown_id(self) -> int | None:
         return int(self._processor.unk_id())
@@ -85,6 +84,10 @@ class SentencePieceSubject(Subject):
         loaded.load_from_serialized_proto(self._processor.serialized_model_proto())
         return SentencePieceSubject(loaded)
 
+    def _bare_batch(self, texts: Sequence[str]) -> list[Ids]:
+        found = self._processor.encode(list(texts), add_bos=False, add_eos=False) if texts else []
+        return [list(row) for row in found]
+
     def _named_unknown(self, token: str) -> int:
         unknown = int(self._processor.unk_id())
         return unknown if token == self._processor.id_to_piece(unknown) else -1
@@ -95,5 +98,5 @@ class SentencePieceSubject(Subject):
         has_all_bytes = sum(self._processor.is_byte(item) for item in range(size)) == 256
         normalize = getattr(self._processor, "normalize", None)
         if not has_all_bytes or normalize is None:
-            return "stable"
-        return "metaspace" if normalize(_PROBE).removeprefix(SPACE) == _PROBE.replace(" ", SPACE) else "stable"
+            return "letters"
+        return "metaspace" if normalize(_PROBE).removeprefix(SPACE) == _PROBE.replace(" ", SPACE) else "letters"

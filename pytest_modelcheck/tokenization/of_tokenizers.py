@@ -83,6 +83,9 @@ class TokenizersSubject(Subject):
         added = self._tokenizer.get_added_tokens_decoder()
         return {token.content: item for item, token in added.items() if token.special}
 
+    def leaves_literals(self) -> bool:
+        return bool(self._tokenizer.encode_special_tokens)
+
     def unknown_id(self) -> int | None:
         return unknown_id(self._tokenizer)
 

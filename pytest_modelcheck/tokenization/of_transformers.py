@@ -13,6 +13,8 @@ from pytest_modelcheck.tokenization.of_any import plain_pipeline
 from pytest_modelcheck.tokenization.pipeline import Ids, Pipeline
 from pytest_modelcheck.tokenization.subject import Encoded, NotAsked, Side, Subject, as_ids
 
+_SPOKEN = "Copies speak, as originals do."
+
 
 def is_transformers(candidate: Any) -> bool:
     """Whether this is a transformers tokenizer, or one that can be asked like one."""
@@ -24,14 +26,7 @@ class TransformersSubject(Subject):
     """A copy of a transformers tokenizer, asked through its own calls."""
 
     def __init__(self, tokenizer: Any, *, is_copy: bool = False) -> None:
-        try:
-            self._tokenizer = tokenizer if is_copy else copy.deepcopy(tokenizer)
-        except Exception as error:  # parts written in Python cannot be copied, and the library says so in many ways
-            raise ModelCheckError(
-                f"{type(tokenizer).__name__} cannot be copied ({error}), and a check changes nothing that it is given"
-            ) from error
-        # A check of texts longer than a model takes is no reason for a warning.
-        self._tokenizer.model_max_length = int(1e30)
+        self._tokenizer = tokenizer if is_copy else _copied(tokenizer)
         self._fast = bool(getattr(self._tokenizer, "is_fast", False))
         self.kind = f"{type(tokenizer).__name__} ({'fast' if self._fast else 'written in Python'})"
 
@@ -52,15 +47,21 @@ class TransformersSubject(Subject):
         return str(found)
 
     def full(self, text: str) -> Encoded:
-        return self._one(self._call(text, **self._details()))
+        return self._one(self._call(text, **self._details()), text)
+
+    def encoded(self, text: str) -> Ids:
+        return as_ids(self._tokenizer.encode(text))
 
     def batch(self, texts: Sequence[str]) -> list[Ids]:
         return [as_ids(row) for row in self._call(list(texts))["input_ids"]]
 
     def padded(self, texts: Sequence[str], side: Side, multiple: int | None) -> list[Encoded]:
         self.pad_id()
-        self._tokenizer.padding_side = side
-        found = self._call(list(texts), padding=True, pad_to_multiple_of=multiple, return_attention_mask=True)
+        before, self._tokenizer.padding_side = self._tokenizer.padding_side, side
+        try:
+            found = self._call(list(texts), padding=True, pad_to_multiple_of=multiple, return_attention_mask=True)
+        finally:
+            self._tokenizer.padding_side = before
         return [
             Encoded(as_ids(ids), [False] * len(ids), mask=list(mask))
             for ids, mask in zip(found["input_ids"], found["attention_mask"], strict=True)
@@ -74,9 +75,12 @@ class TransformersSubject(Subject):
     def windows(self, text: str, length: int, stride: int, side: Side) -> list[Encoded]:
         if not self._fast:
             self._cannot("give windows")
-        self._tokenizer.truncation_side = side
         asked = {"truncation": True, "max_length": length, "stride": stride, "return_overflowing_tokens": True}
-        found = self._call(text, **asked, return_special_tokens_mask=True)
+        before, self._tokenizer.truncation_side = self._tokenizer.truncation_side, side
+        try:
+            found = self._call(text, **asked, return_special_tokens_mask=True)
+        finally:
+            self._tokenizer.truncation_side = before
         rows = zip(found["input_ids"], found["special_tokens_mask"], strict=True)
         return [Encoded(as_ids(ids), list(map(bool, special))) for ids, special in rows]
 
@@ -84,14 +88,14 @@ class TransformersSubject(Subject):
         return int(self._tokenizer.num_special_tokens_to_add(pair=pair))
 
     def pair(self, first: str, second: str) -> Encoded:
-        return self._one(self._call(first, second, **self._details()))
+        return self._one(self._call(first, second, **self._details()), f"{first} | {second}")
 
     def pretokenized(self, words: Sequence[str]) -> Encoded:
         try:
             found = self._call(list(words), is_split_into_words=True, add_special_tokens=False)
         except (AssertionError, ValueError, NotImplementedError) as error:
             raise NotAsked(f"words that were split before: {error}") from error
-        return self._one(found)
+        return self._one(found, " ".join(words))
 
     def special_tokens(self) -> Mapping[str, int]:
         known = {str(token): self.token_id(str(token)) for token in self._tokenizer.all_special_tokens}
@@ -99,6 +103,9 @@ class TransformersSubject(Subject):
             {str(token): item for item, token in self._tokenizer.added_tokens_decoder.items() if token.special}
         )
         return {token: -1 if item is None else item for token, item in known.items()}
+
+    def leaves_literals(self) -> bool:
+        return bool(getattr(self._tokenizer, "split_special_tokens", False))
 
     def unknown_id(self) -> int | None:
         unknown: int | None = getattr(self._tokenizer, "unk_token_id", None)
@@ -136,8 +143,12 @@ class TransformersSubject(Subject):
             loaded = type(self._tokenizer).from_pretrained(folder, trust_remote_code=False, local_files_only=True)
         return TransformersSubject(loaded, is_copy=True)
 
+    def settings(self) -> Mapping[str, object]:
+        names = ("chat_template", "padding_side", "truncation_side", "model_max_length")
+        return {name: getattr(self._tokenizer, name, None) for name in names}
+
     def with_token(self, token: str, *, special: bool) -> Subject:
-        more = copy.deepcopy(self._tokenizer)
+        more = _copied(self._tokenizer)
         more.add_tokens([token], special_tokens=special)
         return TransformersSubject(more, is_copy=True)
 
@@ -155,12 +166,39 @@ class TransformersSubject(Subject):
     def _details(self) -> dict[str, bool]:
         return {"return_special_tokens_mask": True, "return_offsets_mapping": self._fast}
 
-    def _one(self, found: Any) -> Encoded:
+    def _one(self, found: Any, text: str) -> Encoded:
         ids = as_ids(found["input_ids"])
         return Encoded(
             ids,
             list(map(bool, found.get("special_tokens_mask", [0] * len(ids)))),
+            text=text,
             offsets=found.get("offset_mapping"),
             words=found.word_ids() if self._fast else None,
             sequences=found.sequence_ids() if self._fast else None,
         )
+
+
+def _copied(tokenizer: Any) -> Any:
+    """A copy that does as the tokenizer does; a `ModelCheckError` where there is none."""
+    name = type(tokenizer).__name__
+    try:
+        made = copy.deepcopy(tokenizer)
+    except Exception as error:  # parts written in Python cannot be copied, and the library says so in many ways
+        message = f"{name} cannot be copied ({error}), and a check changes nothing that it is given"
+        raise ModelCheckError(message) from error
+    # A copy of CLIP's backend forgets that its decode was replaced.
+    mend = getattr(made, "_wrap_decode_method_backend_tokenizer", None)
+    if callable(mend):
+        mend()
+    if not _speak_alike(made, tokenizer):
+        raise ModelCheckError(f"{name} cannot be copied: its copy decodes otherwise, and a check measures no other")
+    return made
+
+
+def _speak_alike(made: Any, tokenizer: Any) -> bool:
+    """Whether a copy decodes as the original does. What raises is left to be found where it is looked at."""
+    try:
+        ids = own_ids(made, _SPOKEN)
+        return bool(made.decode(ids) == tokenizer.decode(ids))
+    except Exception:
+        return True

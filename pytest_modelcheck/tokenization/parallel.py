@@ -25,4 +25,4 @@ def threads_for(texts: Sequence[str]) -> Iterator[None]:
     try:
         yield
     finally:
-        del os.environ[_VARIABLE]
+        os.environ.pop(_VARIABLE, None)

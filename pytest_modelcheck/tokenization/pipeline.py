@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Level = Literal["lossless", "normalized", "metaspace", "canonical", "stable"]
-LEVELS: tuple[Level, ...] = ("lossless", "normalized", "metaspace", "canonical", "stable")
+Level = Literal["lossless", "normalized", "metaspace", "canonical", "letters", "stable"]
+LEVELS: tuple[Level, ...] = ("lossless", "normalized", "metaspace", "canonical", "letters", "stable")
 
 Ids = list[int]
 
@@ -22,7 +22,9 @@ class Pipeline:
 
     `unknown` counts the unknown tokens of a text's ids, and is `None` where that cannot be asked. `dropped` counts the
     letters of each text that no token stands for, where a tokenizer without an unknown token may leave some out.
-    `rewrites_unknown` says that an unknown token is decoded as a text that is not its own encoding.
+    `rewrites_unknown` says that an unknown token is decoded as a text that is not its own encoding. `loose` tells texts
+    that hold an added token which is looked for in a way of its own, and takes spaces or case with it: of these texts,
+    all that is promised are the letters.
     """
 
     family: str
@@ -36,6 +38,7 @@ class Pipeline:
     unknown: Callable[[str, Ids], int] | None = None
     dropped: Callable[[Sequence[str]], list[int]] | None = None
     rewrites_unknown: bool = False
+    loose: Callable[[str], bool] | None = None
 
     def can_promise(self, level: Level) -> bool:
         """Whether the level can be judged for this tokenizer."""

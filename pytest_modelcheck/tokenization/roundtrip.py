@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from pytest_modelcheck.tokenization.metaspace import SPACE
 from pytest_modelcheck.tokenization.pipeline import Ids, Level, Pipeline
 
 # A batch ends after so many texts, or so many characters.
@@ -54,6 +55,7 @@ class Tally:
     level: Level
     texts: int = 0
     kept: int = 0
+    kept_written: int = 0
     unjudged: int = 0
     tokens: int = 0
     unknown: int = 0
@@ -131,7 +133,8 @@ def _count(tally: Tally, pipeline: Pipeline, texts: Sequence[str]) -> None:
     for index, trip in enumerate(_broken(pipeline, texts, rows, tally.level)):
         if trip is None:
             tally.kept += 1
-        elif pipeline.rewrites_unknown and unknowns[index]:
+            tally.kept_written += not _is_blank(texts[index])
+        elif unknowns and unknowns[index] and _rewrites(pipeline, tally.level, trip.text):
             tally.unjudged += 1
         else:
             tally.fail(trip)
@@ -144,30 +147,69 @@ def _count(tally: Tally, pipeline: Pipeline, texts: Sequence[str]) -> None:
         _find_collapse(tally, texts, rows, unknowns)
 
 
+def _rewrites(pipeline: Pipeline, level: Level, text: str) -> bool:
+    """Whether an unknown token of the text is decoded to letters that it does not have."""
+    return pipeline.rewrites_unknown or level == "letters" or (pipeline.loose is not None and pipeline.loose(text))
+
+
 def _broken(pipeline: Pipeline, texts: Sequence[str], rows: Sequence[Ids], level: Level) -> Iterator[Trip | None]:
     """The round trip of each text that does not come back, and `None` for each that does."""
-    plain = pipeline.decode_plain if level == "canonical" else None
-    decoded = (plain or pipeline.decode)(rows)
+    shown = pipeline.decode(rows)
+    decoded = shown
+    if level == "canonical" and pipeline.decode_plain is not None:
+        # The decoder's clean-up takes spaces away, and nothing else: where it does more, its own text is judged.
+        plain = pipeline.decode_plain(rows)
+        decoded = [one if _is_cleaned(two, one) else two for one, two in zip(plain, shown, strict=True)]
     expected = _expected(pipeline, texts, decoded, level)
     # What comes back as it was is encoded as it was: the ids are asked for again only where a level allows more.
-    again = pipeline.encode(pipeline.decode(rows)) if level in ("canonical", "stable") else rows
+    again = pipeline.encode(shown) if level in ("canonical", "letters", "stable") else rows
     for text, ids, back, wanted, ids_again in zip(texts, rows, decoded, expected, again, strict=True):
-        yield None if back == wanted and ids_again == ids else Trip(text, ids, back, wanted)
+        # Of white space alone, no letter can be lost.
+        blank = level == "letters" and _is_blank(text) and _is_blank(back)
+        kept = back == wanted and (ids_again == ids or blank)
+        if not kept and pipeline.loose is not None and pipeline.loose(text):
+            wanted = _with_its_letters(text, back)
+            kept = back == wanted
+        yield None if kept else Trip(text, ids, back, wanted)
+
+
+def _is_cleaned(text: str, plain: str) -> bool:
+    return text == plain or (len(text) < len(plain) and text.replace(" ", "") == plain.replace(" ", ""))
 
 
 def _expected(pipeline: Pipeline, texts: Sequence[str], decoded: Sequence[str], level: Level) -> Sequence[str]:
-    if level == "lossless":
-        return texts
+    if level == "letters":
+        return list(map(_with_its_letters, texts, decoded))
     if level == "normalized" and pipeline.normalize is not None:
         return list(map(pipeline.normalize, texts))
     if level in ("canonical", "metaspace") and pipeline.expected is not None:
         return list(map(pipeline.expected, texts))
-    return decoded
+    return decoded if level == "stable" else texts
+
+
+def _with_its_letters(text: str, decoded: str) -> str:
+    """The decoded text where it has the letters of the text, and no `▁` that was not there; else the text itself."""
+    if _letters(text) != _letters(decoded):
+        return text
+    return decoded if decoded.count(SPACE) <= text.count(SPACE) else decoded.replace(SPACE, " ")
+
+
+def _letters(text: str) -> str:
+    """The letters and digits of a text, without case and accents.
+
+    Folded before it is decomposed as well as after: some letters decompose into what folds to more than one.
+    """
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    return "".join(letter for letter in folded if letter.isalnum())
+
+
+def _is_blank(text: str) -> bool:
+    return not text or text.isspace()
 
 
 def _find_silent(tally: Tally, texts: Sequence[str], rows: Sequence[Ids]) -> None:
     for text, ids in zip(texts, rows, strict=True):
-        if text and not text.isspace():
+        if not _is_blank(text):
             tally.written += 1
             tally.silent += not ids
 
@@ -185,7 +227,6 @@ def _find_worst(
 def _find_collapse(tally: Tally, texts: Sequence[str], rows: Sequence[Ids], unknowns: Sequence[int]) -> None:
     """Take note of texts that differ in more than case, accents and spaces, and of their ids."""
     for index, (text, ids) in enumerate(zip(texts, rows, strict=True)):
-        if text and not text.isspace() and not (unknowns and unknowns[index]):
-            folded = unicodedata.normalize("NFKD", text).casefold()
-            tally.letters.add("".join(letter for letter in folded if letter.isalnum())[:1000])
+        if not _is_blank(text) and not (unknowns and unknowns[index]):
+            tally.letters.add(_letters(text)[:1000])
             tally.rows.add(tuple(ids[:1000]))

@@ -25,7 +25,7 @@ def shortest_failing(text: str, fails: Fails) -> str:
     search = _Search(fails)
     for length in range(1, min(_SHORT, len(text) - 1) + 1):
         stretches = dict.fromkeys(text[start : start + length] for start in range(len(text) - length + 1))
-        found = search.first(stretches)
+        found = search.first(stretches, most=_BUDGET // 8)
         if found is not None:
             return found
     return _reduced(text, search)
@@ -38,19 +38,19 @@ class _Search:
         self._fails = fails
         self._left = _BUDGET
 
-    def first(self, candidates: Iterable[str]) -> str | None:
-        """The first of the candidates that fails."""
-        for batch in self._batches(candidates):
+    def first(self, candidates: Iterable[str], *, most: int = _BUDGET) -> str | None:
+        """The first of the candidates that fails, among those that `most` of the budget pays for."""
+        for batch in self._batches(candidates, self._left - most):
             for candidate, failed in zip(batch, self._fails(batch), strict=True):
                 if failed:
                     return candidate
         return None
 
-    def _batches(self, candidates: Iterable[str]) -> Iterator[list[str]]:
+    def _batches(self, candidates: Iterable[str], kept: int) -> Iterator[list[str]]:
         batch: list[str] = []
         size = 0
         for candidate in candidates:
-            if self._left <= 0:
+            if self._left <= max(kept, 0):
                 break
             batch.append(candidate)
             # A text costs something even where it is short.

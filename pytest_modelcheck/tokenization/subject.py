@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from operator import index
 from typing import Any, NoReturn
 
+from pytest_modelcheck.tokenization.alignment import quoted
 from pytest_modelcheck.tokenization.pipeline import Ids, Pipeline
 
 Side = str  # "left" or "right"
@@ -25,7 +26,8 @@ class Encoded:
     """The ids of one input. `special` marks those that the tokenizer added; the rest is `None` where it is not told.
 
     `offsets` are the first character of each token and the one after its last, `words` the word that each token is
-    from, `sequences` the text of a pair that it is from, and `mask` is 1 for what is no padding.
+    from, `sequences` the text of a pair that it is from, `mask` is 1 for what is no padding, and `text` names
+    the input.
     """
 
     ids: Ids
@@ -34,12 +36,14 @@ class Encoded:
     words: Sequence[int | None] | None = None
     sequences: Sequence[int | None] | None = None
     mask: Sequence[int] | None = None
+    text: str = ""
 
     @property
     def body(self) -> Ids:
         """The ids without the special ones that the tokenizer added."""
         if len(self.special) != len(self.ids):
-            raise Misbehaved(f"its special_tokens_mask has {len(self.special)} entries for {len(self.ids)} ids")
+            entries = f"{len(self.special)} entries for {len(self.ids)} ids"
+            raise Misbehaved(f"{quoted(self.text)}: its special_tokens_mask has {entries}")
         return [item for item, special in zip(self.ids, self.special, strict=True) if not special]
 
 
@@ -66,6 +70,10 @@ class Subject:
     def full(self, text: str) -> Encoded:
         """The text as a model gets it, with the special tokens that are added."""
         self._cannot("tell added special tokens apart")
+
+    def encoded(self, text: str) -> Ids:
+        """What its method `encode` gives for a text."""
+        return self.full(text).ids
 
     def batch(self, texts: Sequence[str]) -> list[Ids]:
         """The ids of texts that are encoded in one call, as a model gets them."""
@@ -99,6 +107,10 @@ class Subject:
         """The ids of the special tokens, by what stands for each in a text."""
         self._cannot("name its special tokens")
 
+    def leaves_literals(self) -> bool:
+        """Whether a special token's literal in a text is a text like any other."""
+        return False
+
     def unknown_id(self) -> int | None:
         """The id of the unknown token, or `None`."""
         return None
@@ -130,6 +142,10 @@ class Subject:
     def reloaded(self) -> Subject:
         """Itself, saved and loaded."""
         self._cannot("be saved and loaded")
+
+    def settings(self) -> Mapping[str, object]:
+        """What else is saved with it."""
+        return {}
 
     def with_token(self, token: str, *, special: bool) -> Subject:
         """A copy with one token more."""

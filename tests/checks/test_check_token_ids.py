@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 import numpy as np
 import pytest
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import PreTrainedTokenizerFast
 
 from pytest_modelcheck import ConfigError, ModelCheckFailure, assert_token_ids
 from pytest_modelcheck.checks.token_ids import token_ids
+from pytest_modelcheck.context import Context
 
 REFERENCE, IDS = "This is a input.", [101, 2023, 2003, 1037, 7953, 1012, 102]
 
@@ -203,3 +207,91 @@ def test_a_promise_that_makes_no_sense_is_a_config_error(promises, message):
 
 def test_the_examples_in_the_docstring_are_true(examples):
     assert examples(token_ids) == 4
+
+
+def test_a_transformers_tokenizer_is_left_as_it_was():
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words())
+    backend = tokenizer.backend_tokenizer
+    backend.enable_truncation(1)
+    backend.enable_padding(length=9)
+    backend.encode_special_tokens = True
+    before = backend.to_str()
+    assert_token_ids(tokenizer, text="yes no yes", ids=[1, 2, 1])
+    assert (backend.to_str(), backend.encode_special_tokens) == (before, True)
+
+
+def test_the_ids_are_those_of_encode():
+    class Own(PreTrainedTokenizerFast):
+        def encode(self, text, **options):
+            return [7, *super().encode(text, **options)]
+
+    assert_token_ids(Own(tokenizer_object=words()), text="yes", ids=[7, 1])
+
+
+def recording(*texts):
+    """A run in which the ids of these texts were recorded, and all others are recorded now."""
+    kept = {}
+
+    def compare(check, case, content):
+        is_new = case not in kept
+        return kept.setdefault(case, content), is_new
+
+    with Context(recorded=compare).active():
+        assert not texts or token_ids(words(), texts=list(texts)).ok
+    return Context(recorded=compare), kept
+
+
+def test_golden_cases_are_recorded_each_under_its_text():
+    context, kept = recording("yes", "no yes")
+    assert kept == {
+        "'yes'": {"text": "yes", "tokens": ["yes"], "ids": [1]},
+        "'no yes'": {"text": "no yes", "tokens": ["no", "yes"], "ids": [2, 1]},
+    }
+    with context.active():
+        result = token_ids(words(), texts=["yes", "no yes", "yes"])
+        assert (result.promised, result.measured) == (
+            "the recorded ids of 2 texts",
+            "the same ids for all 2 (baseline)",
+        )
+        assert (result.evidence["cases"], result.evidence["recorded"]) == (2, 0)
+        more = token_ids(words(), texts=["yes", "no"])
+        assert more.measured == "the same ids for all 2 (recorded now, baseline)"
+        assert more.evidence == {"cases": 2, "recorded": 1, "baseline": "recorded now", "differing": []}
+
+
+def test_one_golden_case_is_told_like_a_promise():
+    context, _ = recording("yes")
+    with context.active():
+        result = token_ids(words(), texts=["yes"])
+    assert (result.promised, result.measured) == ("'yes' is [1]", "[1] (baseline)")
+
+
+def test_texts_that_begin_with_the_same_sixty_characters_do_not_collide():
+    start = "yes " * 20
+    _, kept = recording(f"{start}yes", f"{start}no", "no")
+    one, two, short = kept
+    shown = f"'{start[:59]}…' "
+    assert (one[: len(shown)], two[: len(shown)], short) == (shown, shown, "'no'")
+    digests = [sha256(f"{start}{end}".encode()).hexdigest()[:8] for end in ("yes", "no")]
+    assert [one[len(shown) :], two[len(shown) :]] == digests
+
+
+def test_up_to_five_golden_cases_that_differ_are_shown(expect):
+    texts = [f"yes {'no ' * number}yes" for number in range(7)]
+    context, _ = recording("yes", *texts)
+    changed = words(("[UNK]", "yes", "maybe", "[CLS]", "no"))
+    shown = "".join(
+        f"'yes {'no ' * number}yes' becomes {number + 2} ids, and id 1 is 4 ('no') where 2 ('maybe') was promised.\n"
+        f"  promised: {[1, *[2] * number, 1]}\n"
+        f"  measured: {[1, *[4] * number, 1]}\n"
+        for number in range(1, 6)
+    )
+    message = (
+        f"token_ids of Tokenizer: 6 of 8 texts become other ids than were recorded.\n{shown}... and 1 more\n"
+        "If the new ids are meant, pytest --modelcheck --modelcheck-update=all records them."
+    )
+    with context.active():
+        result = expect(token_ids, changed, texts=["yes", *texts], outcome="failed", message=message)
+    assert result.measured == "6 differ (baseline)"
+    assert len(result.evidence["differing"]) == 5
+    assert result.evidence["differing"][0] == {"text": "'yes no yes'", "promised": [1, 2, 1], "measured": [1, 4, 1]}

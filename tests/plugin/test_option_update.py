@@ -165,6 +165,84 @@ def test_a_baseline_holds_on_every_device(letters: pytest.Pytester):
     assert len(recorded(letters)) == 3
 
 
+GOLDEN = """
+    import pytest
+
+    @pytest.mark.modelcheck_token_ids(texts={texts})
+    def test_golden(): ...
+"""
+
+
+def golden(pytester: pytest.Pytester, *texts: str, shift: int = 0) -> None:
+    pytester.makeconftest(CONFTEST.format(shift=shift))
+    pytester.makepyfile(test_letters=GOLDEN.format(texts=ascii(list(texts))))
+
+
+def key(text: str) -> str:
+    return f"test_golden token_ids '{text}'"
+
+
+def test_golden_cases_are_recorded_and_one_more_beside_them(letters: pytest.Pytester, processes: str):
+    golden(letters, "a", "bc")
+    result = run(letters, processes, "--modelcheck-update")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["baselines recorded: 2; review them: git diff '[*]__modelcheck__/[*]'"])
+    assert recorded(letters) == {key("a"): [97], key("bc"): [98, 99]}
+
+    golden(letters, "d", "a", "bc")
+    run(letters).assert_outcomes(failed=1)
+    result = run(letters, processes, "--modelcheck-update=missing")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["baselines recorded: 1; review them: git diff '[*]__modelcheck__/[*]'"])
+    assert recorded(letters) == {key("a"): [97], key("bc"): [98, 99], key("d"): [100]}
+    assert "baselines recorded" not in run(letters).stdout.str()
+
+
+def test_golden_cases_that_changed_are_named(letters: pytest.Pytester):
+    golden(letters, *"abcdefg")
+    run(letters, "--modelcheck-update").assert_outcomes(passed=1)
+    golden(letters, *"abcdefg", shift=1)
+    result = run(letters, "--modelcheck-update=missing")
+    result.assert_outcomes(failed=1)
+    start = result.outlines.index("E   token_ids of Letters: 7 of 7 texts become other ids than were recorded.")
+    assert result.outlines[start + 1 : start + 4] == [
+        "E   'a' becomes 1 id, and id 0 is 98 ('a') where 97 ('`') was promised.",
+        "E     promised: [97]",
+        "E     measured: [98]",
+    ]
+    assert result.outlines[start + 13].startswith("E   'e' becomes 1 id")
+    assert result.outlines[start + 16 : start + 18] == [
+        "E   ... and 2 more",
+        "E   If the new ids are meant, pytest --modelcheck --modelcheck-update=all records them.",
+    ]
+    assert recorded(letters)[key("a")] == [97]
+    run(letters, "--modelcheck-update=all").assert_outcomes(passed=1)
+    assert recorded(letters) == {key(letter): [ord(letter) + 1] for letter in "abcdefg"}
+
+
+def test_a_golden_case_that_cannot_be_shown_is_escaped(letters: pytest.Pytester):
+    texts = ["bell\x07", "\u202eback\u2066", "caf\u00e9"]
+    golden(letters, *texts)
+    run(letters, "--modelcheck-update").assert_outcomes(passed=1)
+    assert recorded(letters) == {
+        key(r"bell\x07"): [*map(ord, texts[0])],
+        key(r"\u202eback\u2066"): [*map(ord, texts[1])],
+        key("caf\u00e9"): [*map(ord, texts[2])],
+    }
+    written = (letters.path / "__modelcheck__" / "test_letters.json").read_text(encoding="utf-8")
+    assert all(line.isprintable() for line in written.split("\n"))
+    assert {content["text"] for content in json.loads(written)["baselines"].values()} == set(texts)
+    run(letters).assert_outcomes(passed=1)
+
+
+def test_long_golden_cases_that_begin_alike_do_not_collide(letters: pytest.Pytester):
+    texts = ["a" * 60 + "b", "a" * 60 + "c", "a" * 60]
+    golden(letters, *texts)
+    run(letters, "--modelcheck-update").assert_outcomes(passed=1)
+    assert sorted(recorded(letters).values()) == sorted([*map(ord, text)] for text in texts)
+    run(letters).assert_outcomes(passed=1)
+
+
 def test_outside_of_a_run_there_is_no_baseline():
     from pytest_modelcheck import ConfigError, assert_token_ids
 

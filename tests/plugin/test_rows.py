@@ -41,6 +41,7 @@ PROPERTIES = {
 FIELDS = {
     "gate",
     "check",
+    "part",
     "subject",
     "outcome",
     "promised",
@@ -162,6 +163,72 @@ def test_whatever_a_check_gives_arrives_as_json(pytester, run_gates, processes):
     assert result.ret == pytest.ExitCode.OK
     assert {row["gate"].partition("test_it.py::test_")[2]: row["evidence"] for row in rows} == EVIDENCE
     assert [(row["promised"], row["measured"]) for row in rows if row["gate"].endswith("texts")] == [("5", "None")]
+
+
+PARTED = '''
+import pytest
+from pytest_modelcheck import Result, check
+from pytest_modelcheck.result import Part
+
+@check
+def parted(number, /, *, outcomes: str) -> Result:
+    """Every part is kept."""
+    parts = tuple(Part(f"p{n}", item, "kept", item, "why", {"n": n}) for n, item in enumerate(outcomes.split()))
+    broken = [part.outcome for part in parts if part.broken]
+    outcome = ("error" if set(broken) == {"error"} else "failed") if broken else "passed"
+    return Result(outcome, "whole", "measured", "why", parts=parts)
+
+def pytest_modelcheck_checks(config):
+    return [parted]
+
+@pytest.fixture
+def number():
+    return 5
+'''
+
+MARKED = """
+import pytest
+
+@pytest.mark.modelcheck_parted(outcomes="passed skipped xfailed")
+def test_kept(number): ...
+
+@pytest.mark.modelcheck_parted(outcomes="passed failed error")
+def test_broken(number): ...
+
+@pytest.mark.xfail(reason="known", strict=False)
+@pytest.mark.modelcheck_parted(outcomes="passed failed skipped xfailed error xpassed")
+def test_expected(number): ...
+
+@pytest.mark.xfail(reason="known", strict=False)
+@pytest.mark.modelcheck_parted(outcomes="passed skipped")
+def test_better(number): ...
+"""
+
+PART_OUTCOMES = {
+    "test_kept": ["passed", "skipped", "xfailed"],
+    "test_broken": ["passed", "failed", "error"],
+    # What could not be measured was not looked at, and what is not broken stays what it is.
+    "test_expected": ["passed", "xfailed", "skipped", "xfailed", "skipped", "xfailed"],
+    "test_better": ["passed", "skipped"],
+}
+
+
+def test_each_part_is_a_row_with_an_outcome_of_its_own(pytester, run_gates, processes):
+    pytester.makeconftest(PARTED)
+    pytester.makepyfile(test_it=MARKED)
+    result, rows = run_gates("--junitxml=junit.xml", processes)
+    result.assert_outcomes(passed=1, failed=1, xfailed=1, xpassed=1)
+    assert all((row["check"], row["part"]) == ("parted", f"p{row['evidence']['n']}") for row in rows)
+    found = {}
+    for row in sorted(rows, key=lambda row: row["part"]):
+        found.setdefault(row["gate"].partition("::")[2], []).append(row["outcome"])
+    assert found == PART_OUTCOMES
+    properties = _junit_properties(pytester.path / "junit.xml")
+    assert properties["test_broken"] == [
+        ("modelcheck.parted.p0", "passed: promised kept; measured passed"),
+        ("modelcheck.parted.p1", "failed: promised kept; measured failed"),
+        ("modelcheck.parted.p2", "error: promised kept; measured error"),
+    ]
 
 
 def test_a_gate_whose_process_ended_has_a_row(small_check, run_gates):
