@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pytest_modelcheck.asserts import (
         assert_accuracy,
+        assert_flops,
         assert_parameters,
         assert_roundtrip,
         assert_shape,
+        assert_summary,
         assert_token_ids,
         assert_tokenizer_conforms,
         assert_vocabulary,
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     )
     from pytest_modelcheck.errors import ConfigError, MissingDependency, ModelCheckError, ModelCheckFailure
     from pytest_modelcheck.mechanism import Check, check
-    from pytest_modelcheck.result import Result
+    from pytest_modelcheck.result import Part, Result
 
 __version__ = "0.1.0"
 
@@ -33,11 +35,14 @@ __all__ = [
     "MissingDependency",
     "ModelCheckError",
     "ModelCheckFailure",
+    "Part",
     "Result",
     "assert_accuracy",
+    "assert_flops",
     "assert_parameters",
     "assert_roundtrip",
     "assert_shape",
+    "assert_summary",
     "assert_token_ids",
     "assert_tokenizer_conforms",
     "assert_vocabulary",
@@ -52,6 +57,7 @@ _HOMES: Mapping[str, str] = MappingProxyType(
         "MissingDependency": "errors",
         "ModelCheckError": "errors",
         "ModelCheckFailure": "errors",
+        "Part": "result",
         "Result": "result",
         "check": "mechanism",
     }

@@ -6,14 +6,17 @@ from pytest_modelcheck.checks.conformance import tokenizer_conforms
 from pytest_modelcheck.checks.metric import accuracy
 from pytest_modelcheck.checks.parameters import parameters
 from pytest_modelcheck.checks.shape import shape
+from pytest_modelcheck.checks.summary import flops, summary
 from pytest_modelcheck.checks.token_ids import token_ids
 from pytest_modelcheck.checks.tokenizer import roundtrip
 from pytest_modelcheck.checks.vocabulary import vocabulary, vocabulary_fits
 
 assert_accuracy = accuracy.assert_form
+assert_flops = flops.assert_form
 assert_parameters = parameters.assert_form
 assert_roundtrip = roundtrip.assert_form
 assert_shape = shape.assert_form
+assert_summary = summary.assert_form
 assert_token_ids = token_ids.assert_form
 assert_tokenizer_conforms = tokenizer_conforms.assert_form
 assert_vocabulary = vocabulary.assert_form

@@ -109,10 +109,16 @@ def _refuse_constant(name: str) -> None:
 
 
 def _written(value: Any, indent: str = "") -> str:
-    """Strict JSON with sorted keys, a mapping over several lines and a list on one, so that a change reads well."""
+    """Strict JSON with sorted keys, so that a change reads well.
+
+    A mapping has a line for each key, a list one line, and a list of lists, which is a table, a line for each row.
+    """
+    inner = indent + "  "
+    if isinstance(value, list) and any(isinstance(item, list | Mapping) for item in value):
+        items = [f"{inner}{_readable(json.dumps(item, ensure_ascii=False, allow_nan=False))}" for item in value]
+        return "[\n" + ",\n".join(items) + f"\n{indent}]"
     if not isinstance(value, Mapping):
         return _readable(json.dumps(value, ensure_ascii=False, allow_nan=False))
-    inner = indent + "  "
     items = [
         f"{inner}{_readable(json.dumps(key, ensure_ascii=False))}: {_written(value[key], inner)}"
         for key in sorted(value)

@@ -22,6 +22,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "vocabulary": ("vocabulary", "vocabulary_fits"),
         "shape": ("shape",),
         "parameters": ("parameters",),
+        "summary": ("summary", "flops"),
         "metric": ("accuracy",),
     }
 )

@@ -28,6 +28,11 @@ def counts(name: str, value: object) -> None:
         count(f"{name}[{key!r}]", item)
 
 
+def positive(name: str, value: object) -> None:
+    """A finite number of at least 0."""
+    promised_number(name, value, low=0)
+
+
 def text(name: str, value: object) -> None:
     """A string."""
     if not isinstance(value, str):
@@ -75,6 +80,7 @@ def special(name: str, value: object) -> None:
 
 Rate = Annotated[float, rate]
 Count = Annotated[int, count]
+Positive = Annotated[float, positive]
 Counts = Annotated[Mapping[str, int], counts]
 Text = Annotated[str, text]
 Texts = Annotated[Sequence[str], texts]

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_modelcheck import guard, process
 from pytest_modelcheck.devices import placed
 from pytest_modelcheck.errors import ModelCheckError
+from pytest_modelcheck.models.meta import called_without_numbers, is_on_meta
 from pytest_modelcheck.tensors import called, copied, is_finite, moved_to, require_module, same_tensors, tensors_in
 
 if TYPE_CHECKING:
     from torch.nn import Module
+
+
+# What a module is called with, its keywords, and what it gives.
+Note = Callable[[tuple[Any, ...], Mapping[str, Any], Any], None]
+Entry = Callable[[tuple[Any, ...], Mapping[str, Any]], None]
 
 
 @dataclass(frozen=True)
@@ -33,23 +39,61 @@ def observe(model: Module, inputs: Any, *, layers: Sequence[str] = (), device: s
     A tuple is passed as positional arguments, a mapping as keywords, anything else as the one argument. The model
     gets a copy of the inputs. Raises `ModelCheckError` where the forward raises, or a layer is not there.
     """
-    torch = require_module(model)
+    require_module(model)
     outputs: dict[str, list[Any]] = {name: [] for name in layers}
+    watched = [(_layer(model, name), _keeping(outputs[name])) for name in layers]
+    return replace(run(model, inputs, watched, device=device), layers=outputs)
+
+
+def run(
+    model: Module,
+    inputs: Any,
+    watched: Iterable[tuple[Module, Note]] = (),
+    *,
+    entered: Iterable[tuple[Module, Entry]] = (),
+    device: str = "",
+    attempt: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> Observation:
+    """The same for modules that are watched: each is told of its calls, with arguments, keywords and output.
+
+    Those that are `entered` are told before, with arguments and keywords as they go in.
+
+    `attempt` is entered around the forward alone. A model on the meta device runs there, without numbers, and twice
+    where the first try needs one.
+    """
+    torch = require_module(model)
     with (
         guard.preserved_model(model) as changes,
-        placed(model, device) as target,
+        placed(model, device) if not is_on_meta(model) else nullcontext("meta") as target,
         ExitStack() as hooks,
         torch.no_grad(),
         process.preserved_world() as world,
     ):
-        for name in layers:
-            hooks.enter_context(_hook(_layer(model, name), outputs[name].append))
-        given = moved_to(copied(inputs), target)
+        for module, note in watched:
+            hooks.enter_context(_hook(module, note))
+        for module, entry in entered:
+            hooks.callback(module.register_forward_pre_hook(_entering(entry), with_kwargs=True).remove)
         model.eval()
-        output = called(model, given)
+        if target == "meta":
+            output = called_without_numbers(model, inputs, attempt)
+            return Observation(output, {}, target, [*changes, *world])
+        given = moved_to(copied(inputs), target)
+        with attempt():
+            output = called(model, given)
         if not same_tensors(given, moved_to(inputs, target)):
             changes.append("the input was changed in place")
-    return Observation(output, outputs, target, [*changes, *world])
+    return Observation(output, {}, target, [*changes, *world])
+
+
+def _entering(entry: Entry) -> Callable[[Module, tuple[Any, ...], dict[str, Any]], None]:
+    return lambda _module, args, keywords: entry(args, keywords)
+
+
+def _keeping(outputs: list[Any]) -> Note:
+    def note(_args: tuple[Any, ...], _keywords: Mapping[str, Any], output: Any) -> None:
+        outputs.append(output)
+
+    return note
 
 
 def first_nonfinite_layer(model: Module, inputs: Any, *, device: str = "") -> str:
@@ -72,8 +116,8 @@ def first_nonfinite_layer(model: Module, inputs: Any, *, device: str = "") -> st
     return f"the output of layer {order[0]} is not finite" if order else ""
 
 
-def _noting(name: str, order: list[str]) -> Callable[[Any], None]:
-    def note(output: Any) -> None:
+def _noting(name: str, order: list[str]) -> Note:
+    def note(_args: tuple[Any, ...], _keywords: Mapping[str, Any], output: Any) -> None:
         if any(not is_finite(tensor) for _, tensor in tensors_in(output)):
             order.append(name)
 
@@ -91,8 +135,10 @@ def _layer(model: Module, name: str) -> Module:
         raise ModelCheckError(f"there is no layer {name!r}; there is {', '.join(close) or 'no layer at all'}") from None
 
 
-def _hook(module: Module, keep: Callable[[Any], None]) -> ExitStack:
-    handle = module.register_forward_hook(lambda _module, _inputs, output: keep(output))
+def _hook(module: Module, note: Note) -> ExitStack:
+    handle = module.register_forward_hook(
+        lambda _module, args, keywords, output: note(args, keywords, output), with_kwargs=True
+    )
     stack = ExitStack()
     stack.callback(handle.remove)
     return stack

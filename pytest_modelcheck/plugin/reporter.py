@@ -12,6 +12,9 @@ from pytest_modelcheck.plugin.stash import session_of
 from pytest_modelcheck.reports import RENDERERS, terminal
 from pytest_modelcheck.reports.run import Run
 
+# The checks that compare with what was recorded, and tell how much they recorded now.
+_RECORDING = ("token_ids", "summary")
+
 
 class Reporter:
     """Collects the rows of all gates on the controller, prints the table, writes the reports, judges the session."""
@@ -54,7 +57,7 @@ class Reporter:
         width = self._config.get_terminal_writer().fullwidth
         for line in terminal.render(self._run(), width=width, quiet=self._config.option.verbose < 0):
             terminalreporter.write_line(line.text, **dict.fromkeys(line.styles, True))
-        recorded = sum(row["evidence"].get("recorded", 0) for row in self._rows)
+        recorded = sum(row["evidence"].get("recorded", 0) for row in self._rows if row["check"] in _RECORDING)
         if recorded:
             terminalreporter.write_line(f"baselines recorded: {recorded}; review them: git diff '*__modelcheck__/*'")
         for path in self._written:

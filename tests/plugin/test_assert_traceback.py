@@ -60,7 +60,8 @@ def test_a_promise_that_makes_no_sense_is_shown_at_its_line(session):
         [
             ">       assert_parameters(torch.nn.Linear(4, 3), totl=16)",
             "E       pytest_modelcheck.ConfigError: parameters has no promise 'totl' (did you mean 'total'?); its "
-            "promises are total, trainable, non_trainable, max_total, layers",
+            "promises are total, trainable, non_trainable, max_total, max_trainable, max_size_mb, frozen_fraction, "
+            "layers, dtype, tied",
         ]
     )
 

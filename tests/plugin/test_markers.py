@@ -325,19 +325,21 @@ COLLECTION_FAILED = {"-n0": pytest.ExitCode.INTERRUPTED, "-n2": pytest.ExitCode.
 
 SHAPE_SUBJECTS = "@pytest.fixture\ndef inputs(): ...\n@pytest.fixture\ndef model(): ...\n"
 
+MORE = "max_total, max_trainable, max_size_mb, frozen_fraction, layers, dtype, tied"
+
 REFUSED = {
     "wrong keyword": (
         "modelcheck_parameters(totl=5)",
         "parameters has no promise 'totl' (did you mean 'total'?); its promises are total, trainable, non_trainable, "
-        "max_total, layers",
+        f"{MORE}",
     ),
     "no promise": (
         "modelcheck_parameters()",
-        "parameters promises nothing: give at least one of total, trainable, non_trainable, max_total, layers",
+        f"parameters promises nothing: give at least one of total, trainable, non_trainable, {MORE}",
     ),
     "no promise, without parentheses": (
         "modelcheck_parameters",
-        "parameters promises nothing: give at least one of total, trainable, non_trainable, max_total, layers",
+        f"parameters promises nothing: give at least one of total, trainable, non_trainable, {MORE}",
     ),
     "missing promise": ("modelcheck_accuracy()", "accuracy needs the promise 'min'; its promises are min, average"),
     "positional": (
@@ -394,10 +396,15 @@ def test_it_is_the_same_under_xdist(all_refused):
         assert f"test_{index}.py::test_gate: {message}" in result.stdout.str()
 
 
+MARKS = (
+    "modelcheck_roundtrip, modelcheck_tokenizer_conforms, modelcheck_token_ids, modelcheck_vocabulary, "
+    "modelcheck_vocabulary_fits, modelcheck_shape, modelcheck_parameters, modelcheck_summary, modelcheck_flops, "
+    "modelcheck_accuracy"
+)
+
 UNKNOWN = (
-    "unknown mark 'modelcheck_parameter' (did you mean 'modelcheck_parameters'?); the marks are modelcheck_roundtrip, "
-    "modelcheck_tokenizer_conforms, modelcheck_token_ids, modelcheck_vocabulary, modelcheck_vocabulary_fits, "
-    "modelcheck_shape, modelcheck_parameters, modelcheck_accuracy, modelcheck_device"
+    "unknown mark 'modelcheck_parameter' (did you mean 'modelcheck_parameters'?); the marks are "
+    f"{MARKS}, modelcheck_device"
 )
 
 
@@ -412,12 +419,10 @@ def test_with_strict_markers_pytest_refuses_it_and_the_valid_marks_are_named(pyt
     pytester.makepyfile(test_it="import pytest\n@pytest.mark.modelcheck_parameter(total=5)\ndef test_gate(): ...\n")
     result = pytester.runpytest_inprocess("--modelcheck", "--strict-markers", processes)
     assert result.ret == COLLECTION_FAILED[processes]
-    valid = "modelcheck, modelcheck_device, modelcheck_roundtrip, modelcheck_tokenizer_conforms, modelcheck_token_ids"
     result.stdout.fnmatch_lines(
         [
             "'modelcheck_parameter' not found in `markers` configuration option",
-            f"pytest-modelcheck's marks are {valid}, modelcheck_vocabulary, modelcheck_vocabulary_fits, "
-            "modelcheck_shape, modelcheck_parameters, modelcheck_accuracy.",
+            f"pytest-modelcheck's marks are modelcheck, modelcheck_device, {MARKS}.",
         ]
     )
 
