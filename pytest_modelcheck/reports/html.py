@@ -6,6 +6,7 @@ from html import escape
 
 from pytest_modelcheck.escape import printable, printable_lines
 from pytest_modelcheck.reports.run import Row, Run, shown_check, shown_margin
+from pytest_modelcheck.reports.sizes import sizes
 
 _STYLE = """
 :root { color-scheme: light dark; --bad: #b3261e; --good: #1b6e3c; --other: #8a5a00; --line: #8885; }
@@ -34,8 +35,19 @@ def render(run: Run) -> str:
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
         f"<title>{title}</title><style>{_STYLE}</style></head>\n<body>\n<h1>{title}</h1>{note}\n"
         f"<p>Device {_inert(run.devices)}, seed {run.seed}.</p>\n"
-        f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>\n</body>\n</html>\n"
+        f"{_sizes(run)}<table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>\n</body>\n</html>\n"
     )
+
+
+def _sizes(run: Run) -> str:
+    """The models of the run, each with its largest layers."""
+    items = (f"<li>{_inert(size.headline)}<pre>{_lines(size.bars)}</pre></li>" for size in sizes(run))
+    listed = "".join(items)
+    return f"<ul>{listed}</ul>\n" if listed else ""
+
+
+def _lines(lines: list[str]) -> str:
+    return escape("\n".join(map(printable, lines)))
 
 
 def _row(row: Row) -> str:

@@ -6,6 +6,7 @@ import re
 
 from pytest_modelcheck.escape import printable, printable_lines
 from pytest_modelcheck.reports.run import Run, shown_check, shown_margin
+from pytest_modelcheck.reports.sizes import sizes
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|<>~&@:$-])")
 
@@ -33,6 +34,8 @@ def render(run: Run) -> str:
     for row in run.sorted_rows:
         if row["outcome"] in ("failed", "error"):
             lines += ["", f"### {_inert(row['gate'])}", "", *_quoted(row["message"])]
+    for size in sizes(run):
+        lines += ["", _inert(size.headline), "", *_quoted("\n".join(map(printable, size.bars)))]
     lines += ["", f"Device {_inert(run.devices)}, seed {run.seed}."]
     return "\n".join(lines) + "\n"
 

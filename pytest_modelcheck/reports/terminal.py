@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from pytest_modelcheck.escape import printable
 from pytest_modelcheck.reports.run import Row, Run, shown_gate, shown_margin
+from pytest_modelcheck.reports.sizes import sizes
 
 _STYLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -53,6 +54,14 @@ def render(run: Run, *, width: int = 80, quiet: bool = False) -> list[Line]:
         lines.append(Line("incomplete: the run was cut short, and some gates may be missing", ("red",)))
     if any(row["outcome"] in ("failed", "error") for row in run.rows):
         lines.append(Line("run the failed gates again: pytest --modelcheck --lf"))
+    return lines if quiet else [*lines, *_sizes(run, width)]
+
+
+def _sizes(run: Run, width: int) -> list[Line]:
+    lines = []
+    for size in sizes(run):
+        lines.append(Line(_cut_end(printable(size.headline), width)))
+        lines += [Line(_cut_end(f"  {printable(bar)}", width)) for bar in size.bars]
     return lines
 
 

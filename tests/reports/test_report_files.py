@@ -75,6 +75,7 @@ def test_json_is_strict_and_sorted():
     assert {name: value for name, value in content.items() if name != "rows"} == {
         "schema_version": 1,
         "complete": True,
+        "models": [],
         "seed": 7,
         "devices": "cpu",
     }
