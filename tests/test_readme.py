@@ -67,6 +67,39 @@ def test_the_tokenizer_gates_give_the_table_and_the_message_that_the_readme_show
     assert "\n".join(message) in "\n".join(result.outlines)
 
 
+@pytest.fixture
+def sized(sample: pytest.Pytester) -> pytest.Pytester:
+    for example in ("test_promises.py", "test_asserts.py"):
+        (sample.path / example).unlink()
+    write_files(sample, "Parameters")
+    return sample
+
+
+def test_the_parameter_gates_record_the_table_and_tell_the_sizes_that_the_readme_shows(sized: pytest.Pytester):
+    result = sized.runpytest_inprocess("--modelcheck", "--modelcheck-update", "-p", "no:cacheprovider")
+    result.assert_outcomes(passed=2)
+    _, sizes = blocks("Parameters", "text")
+    assert sizes in "\n".join(result.outlines)
+    recorded = (sized.path / "__modelcheck__" / "test_size.json").read_text(encoding="utf-8")
+    assert blocks("Parameters", "json")[0] in recorded
+    sized.runpytest_inprocess("--modelcheck", "-p", "no:cacheprovider").assert_outcomes(passed=2)
+
+
+def test_a_changed_layer_reads_as_the_readme_shows(sized: pytest.Pytester):
+    sized.runpytest_inprocess("--modelcheck", "--modelcheck-update", "-p", "no:cacheprovider")
+    conftest = sized.path / "conftest.py"
+    changed = """    import torch
+    network = trained_digit_network()
+    network[7], network[9] = torch.nn.Linear(64, 33), torch.nn.Linear(33, 10)
+    return network.append(torch.nn.Linear(10, 10)).eval()
+"""
+    text = conftest.read_text(encoding="utf-8").replace("    return trained_digit_network()\n", changed)
+    conftest.write_text(text, encoding="utf-8")
+    result = sized.runpytest_inprocess("--modelcheck", "-p", "no:cacheprovider")
+    result.assert_outcomes(passed=1, failed=1)
+    assert blocks("Parameters", "text")[0] in "\n".join(result.outlines)
+
+
 def test_the_check_of_your_own_runs(pytester: pytest.Pytester, modelrepo: None):
     write_files(pytester, "A check of your own")
     result = pytester.runpytest_inprocess("--modelcheck", "-p", "no:cacheprovider")

@@ -54,6 +54,16 @@ def test_the_network_has_its_published_size(network):
     assert [type(layer).__name__ for layer in network] == [kind for kind, _, _ in LAYERS.values()]
 
 
+@pytest.mark.modelcheck_summary(model="classifier", inputs=[32, 1, 28, 28])
+@pytest.mark.modelcheck_flops(model="classifier", inputs="images", max=300_000_000)
+def test_the_table_of_layers_is_the_reviewed_one(): ...
+
+
+@pytest.fixture
+def images():
+    return [32, 1, 28, 28]
+
+
 @pytest.mark.modelcheck
 def test_every_layer_has_its_published_shape(network):
     for layer, (_, _, shape) in LAYERS.items():

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from tests.benchmarks import mnist, startup, tokenizers
+from tests.benchmarks import counting, mnist, startup, tokenizers
 
-_BENCHMARKS = (("startup", startup.measure, 40), ("mnist", mnist.measure, 5), ("tokenizers", tokenizers.measure, 3))
+_BENCHMARKS = (
+    ("startup", startup.measure, 40),
+    ("mnist", mnist.measure, 5),
+    ("tokenizers", tokenizers.measure, 3),
+    ("counting", counting.measure, 3),
+)
 
 
 def main() -> None:
@@ -15,7 +20,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which to run, of {', '.join(names)} (default: all)")
     parser.add_argument(
-        "--rounds", type=int, help="rounds of each (default: 40 for startup, 5 for mnist, 3 for tokenizers)"
+        "--rounds", type=int, help="rounds of each (default: 40 for startup, 5 for mnist, 3 for the others)"
     )
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - set(names):
