@@ -55,7 +55,7 @@ _TABLE = {
         from pytest_modelcheck.models.summary import summarize
         from pytest_modelcheck.models.wrappers import unwrapped
         table = summarize(unwrapped(make).model, made_inputs({inputs}))
-        assert table.counts.total == {total} and table.flops == {flops}, table.flops
+        assert table.counts.total == {total} and table.whole["flops"] == {flops}, table.whole
     """,
     "ModelSummary": """
         import torch
