@@ -22,7 +22,7 @@ HEAVY = frozenset(
 )
 
 # Other plugins of this environment may load what they like; the plugin and xdist are what is looked at.
-ALONE = ("-p", "no:hypothesispytest", "-p", "no:anyio")
+ALONE = ("-p", "no:hypothesispytest", "-p", "no:anyio", "-p", "no:jaxtyping")
 
 WITNESS = """
 import os
