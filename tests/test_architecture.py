@@ -170,9 +170,16 @@ def forbidden(path, source):
     ]
     for node in ast.walk(ast.parse(source)):
         called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
-        if called in FORBIDDEN_CALLS:
+        if called in FORBIDDEN_CALLS and not (called == "torch.load" and _reads_weights_only(node)):
             problems.append(f"{path}:{node.lineno} calls {called}")
     return problems
+
+
+def _reads_weights_only(call):
+    return any(
+        item.arg == "weights_only" and isinstance(item.value, ast.Constant) and item.value.value is True
+        for item in call.keywords
+    )
 
 
 def mutable_globals(path, source):
@@ -270,8 +277,8 @@ BROKEN = {
     "inside a function": (
         arrows_up,
         "models/new.py",
-        "def f():\n    from pytest_modelcheck.checks.metric import accuracy",
-        ["models/new.py:2 imports pytest_modelcheck.checks.metric"],
+        "def f():\n    from pytest_modelcheck.checks.shape import shape",
+        ["models/new.py:2 imports pytest_modelcheck.checks.shape"],
     ),
     "for types": (
         arrows_up,
@@ -323,6 +330,12 @@ BROKEN = {
     ),
     "pickle": (forbidden, "a.py", "def f():\n    import pickle", ["a.py:2 imports pickle"]),
     "eval": (forbidden, "a.py", "x = [eval('1')]", ["a.py:1 calls eval"]),
+    "torch.load of anything": (
+        forbidden,
+        "a.py",
+        "def f(torch, p): return torch.load(p, weights_only=False)",
+        ["a.py:1 calls torch.load"],
+    ),
     "torch.load": (forbidden, "a.py", "def f(torch, p): return torch.load(p)", ["a.py:1 calls torch.load"]),
     "a list": (mutable_globals, "a.py", "CACHE = []", ["a.py:1 CACHE = []"]),
     "a dictionary": (mutable_globals, "a.py", "CACHE: dict = {}", ["a.py:1 CACHE = {}"]),
@@ -339,6 +352,7 @@ BROKEN = {
 }
 
 SOUND = {
+    "torch.load of weights": (forbidden, "a.py", "def f(torch, p): return torch.load(p, weights_only=True)"),
     "downwards": (arrows_up, "checks/new.py", "import math\nfrom pytest_modelcheck.models.forward import observe"),
     "its own floor": (arrows_up, "mechanism.py", "from pytest_modelcheck import guard, errors"),
     "pytest in the plugin": (arrows_up, "plugin/new.py", "import pytest"),
