@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pytest_modelcheck.checks.accuracy import accuracy
 from pytest_modelcheck.checks.conformance import tokenizer_conforms
-from pytest_modelcheck.checks.metric import accuracy
+from pytest_modelcheck.checks.metric import metric
 from pytest_modelcheck.checks.parameters import parameters
+from pytest_modelcheck.checks.recipe import recipe
 from pytest_modelcheck.checks.shape import shape
 from pytest_modelcheck.checks.summary import flops, summary
 from pytest_modelcheck.checks.token_ids import token_ids
@@ -13,7 +15,9 @@ from pytest_modelcheck.checks.vocabulary import vocabulary, vocabulary_fits
 
 assert_accuracy = accuracy.assert_form
 assert_flops = flops.assert_form
+assert_metric = metric.assert_form
 assert_parameters = parameters.assert_form
+assert_recipe = recipe.assert_form
 assert_roundtrip = roundtrip.assert_form
 assert_shape = shape.assert_form
 assert_summary = summary.assert_form

@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_modelcheck.errors import ConfigError
 from pytest_modelcheck.result import Result
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_modelcheck.progress import Terminal
 
 Content = Mapping[str, Any]
@@ -28,18 +31,22 @@ def _forget(result: Result) -> None:
 class Context:
     """The settings of one gate, and where its results go.
 
-    `device` is a device name, or `""` for where the model is. `threads` is the number of torch threads of a pass over
-    data, or `None` for torch's own. `full` reads all the data even where the verdict is certain. `shared` outlives a
-    gate: what one gate measured and another may use, by a key of the measuring side's making. `terminal` is where
-    progress is shown, and `None` where nobody watches. `recorded` is asked through `baseline`.
+    `device` is a device name, or `""` for where the model is, and `before` those that the gate runs on earlier.
+    `threads` is the number of torch threads of a pass over data, or `None` for torch's own. `full` reads all the data
+    even where the verdict is certain. `shared` outlives a gate: what one gate measured and another may use, by a key of
+    the measuring side's making. `terminal` is where progress is shown, and `None` where nobody watches. `test` is the
+    gate's file and name, and `folder` where names of files start from. `recorded` is asked through `baseline`.
     """
 
     record: Callable[[Result], None] = _forget
     device: str = ""
+    before: tuple[str, ...] = ()
     seed: int = 0
     threads: int | None = None
     full: bool = False
     terminal: Terminal | None = None
+    test: str = ""
+    folder: Path | None = None
     recorded: Callable[[str, str, Content], tuple[Content, bool]] | None = None
     shared: dict[Any, Any] = field(default_factory=dict)
 

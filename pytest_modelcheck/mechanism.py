@@ -21,21 +21,26 @@ from pytest_modelcheck.result import Result
 
 P = ParamSpec("P")
 
+# Looks at all promises that were given, by their names.
+Together = Callable[[Mapping[str, Any]], object]
+
 
 class Check(Generic[P]):
     """One kind of promise, as a function of its subjects and promises that returns a `Result`.
 
     Calling a check measures and judges, and returns the `Result` whatever the verdict. `assert_form` does the same
     and raises where the promise is not kept. `bind_marker` reads the arguments of the check's pytest marker.
-    A promise annotated as `Annotated[T, validate]` has `validate(name, value)` called before anything is measured.
+    A promise annotated as `Annotated[T, validate]` has `validate(name, value)` called before anything is measured, and
+    `together(promises)` is called with those that were given.
     """
 
-    def __init__(self, function: Callable[P, Result]) -> None:
+    def __init__(self, function: Callable[P, Result], together: Together | None = None) -> None:
         parameters = inspect.signature(function).parameters.values()
         kinds = {parameter.kind for parameter in parameters}
         if not kinds <= {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.KEYWORD_ONLY}:
             raise TypeError(f"{function.__qualname__}: a check has subjects before a slash and promises after a star")
         self.function = function
+        self.together = together
         self.name = function.__name__
         self.module = function.__module__
         self.summary = (inspect.getdoc(function) or "").partition("\n")[0]
@@ -102,6 +107,8 @@ class Check(Generic[P]):
                 raise ConfigError(f"{self.name} needs the promise {name!r}{_hint('', self.promises)}")
         if all(promises.get(name, item.default) is None for name, item in self.promises.items()):
             raise ConfigError(f"{self.name} promises nothing: give at least one of {', '.join(self.promises)}")
+        if self.together is not None:
+            self.together({name: value for name, value in promises.items() if value is not None})
 
     def bind_marker(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> BoundMarker:
         """The promises of a marker and the fixtures of its subjects; a `ConfigError` where they do not fit."""
@@ -163,6 +170,11 @@ def check(function: Callable[P, Result]) -> Check[P]:
     pytest_modelcheck.ModelCheckFailure: length of str: 5 characters
     """
     return Check(function)
+
+
+def check_together(together: Together) -> Callable[[Callable[P, Result]], Check[P]]:
+    """Make a check whose promises are also looked at together: `together` raises a `ConfigError` where they clash."""
+    return lambda function: Check(function, together)
 
 
 def raise_unless_ok(result: Result, cause: BaseException | None = None) -> None:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 # Work that is done sooner shows nothing.
 _SECONDS = 1.0
 _WIDEST = 100
+
+
+class Advance(Protocol):
+    """Hears of work that was just done, and of how things stand."""
+
+    def __call__(self, done: int, note: str = "", /) -> None:
+        """So many units were done."""
 
 
 class Terminal(Protocol):
@@ -26,10 +33,11 @@ class Terminal(Protocol):
 
 
 @contextmanager
-def progress(what: str, total: int, unit: str, terminal: Terminal | None) -> Iterator[Callable[[int], None]]:
-    """A bar of `total` units of work; what is yielded is called with the number of units that were just done.
+def progress(what: str, total: int | None, unit: str, terminal: Terminal | None) -> Iterator[Advance]:
+    """A bar of `total` units of work, or of work without a known end.
 
-    Nothing is shown where `terminal` is `None` or no terminal, or where tqdm is not installed.
+    What is yielded is called with the number of units that were just done, and a note of how things stand. Nothing is
+    shown where `terminal` is `None` or no terminal, or where tqdm is not installed.
 
     >>> with progress("roundtrip", 3, "texts", None) as advance:
     ...     advance(3)
@@ -42,10 +50,16 @@ def progress(what: str, total: int, unit: str, terminal: Terminal | None) -> Ite
     with bar_class(
         total=total, desc=what, unit=f" {unit}", file=terminal, ncols=width, delay=_SECONDS, leave=False
     ) as bar:
-        yield bar.update
+
+        def advance(done: int, note: str = "") -> None:
+            if note:
+                bar.set_postfix_str(note, refresh=False)
+            bar.update(done)
+
+        yield advance
 
 
-def _ignore(done: int) -> None:
+def _ignore(done: int, note: str = "") -> None:
     """Nobody watches."""
 
 

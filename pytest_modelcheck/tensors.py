@@ -57,6 +57,17 @@ def tensors_in(value: Any, path: str = "") -> Iterator[tuple[str, Tensor]]:
             yield from tensors_in(item, f"{path}.{key}" if path else key)
 
 
+def leaves_in(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every tensor in a value with its path, as in `tensors_in`, and everything else that holds no values itself."""
+    torch = sys.modules.get("torch")
+    is_tensor = torch is not None and isinstance(value, torch.Tensor)
+    children = [] if is_tensor else list(_children(value))
+    if not children:
+        yield path, value
+    for key, item in children:
+        yield from leaves_in(item, f"{path}.{key}" if path else key)
+
+
 def _children(value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping):
         yield from ((str(key), item) for key, item in value.items())

@@ -23,7 +23,9 @@ FAMILIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "shape": ("shape",),
         "parameters": ("parameters",),
         "summary": ("summary", "flops"),
-        "metric": ("accuracy",),
+        "accuracy": ("accuracy",),
+        "metric": ("metric",),
+        "recipe": ("recipe",),
     }
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Annotated
 
 from pytest_modelcheck.comparison import promised_number
@@ -12,6 +13,24 @@ from pytest_modelcheck.errors import ConfigError
 def rate(name: str, value: object) -> None:
     """A number from 0 to 1."""
     promised_number(name, value, low=0, high=1)
+
+
+def confidence(name: str, value: object) -> None:
+    """A number from 0.5 to below 1."""
+    if promised_number(name, value, low=0, high=1) == 1 or promised_number(name, value) < Fraction(1, 2):
+        raise ConfigError(f"{name}={value!r}: a number from 0.5 to below 1 is expected, such as 0.95")
+
+
+def chance(name: str, value: object) -> None:
+    """A probability above 0 that an early verdict is wrong, of at most 0.1."""
+    if not 0 < promised_number(name, value, low=0) <= Fraction(1, 10):
+        raise ConfigError(f"{name}={value!r}: a probability above 0 and of at most 0.1 is expected, such as 1e-6")
+
+
+def flag(name: str, value: object) -> None:
+    """True or False."""
+    if not isinstance(value, bool):
+        raise ConfigError(f"{name}={value!r}: True or False is expected")
 
 
 def count(name: str, value: object) -> None:
@@ -79,6 +98,9 @@ def special(name: str, value: object) -> None:
 
 
 Rate = Annotated[float, rate]
+Confidence = Annotated[float, confidence]
+Chance = Annotated[float, chance]
+Flag = Annotated[bool, flag]
 Count = Annotated[int, count]
 Positive = Annotated[float, positive]
 Counts = Annotated[Mapping[str, int], counts]

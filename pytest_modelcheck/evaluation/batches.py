@@ -1,15 +1,18 @@
-"""A model's class scores batch by batch: as the user's loader gives them, or faster where that is the same."""
+"""What a model gives for data, batch by batch: as the user's loader gives it, or faster where that is the same."""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_modelcheck.errors import ModelCheckError
+from pytest_modelcheck.evaluation.copies import model_copy
 from pytest_modelcheck.evaluation.data import Source, split_batch
+from pytest_modelcheck.evaluation.outputs import BatchError, class_problem, finite_problem, output_of
+from pytest_modelcheck.evaluation.precision import Forward, forward_in
 from pytest_modelcheck.evaluation.tensor_data import TensorData
-from pytest_modelcheck.tensors import called, copied, moved_to, same_tensors
+from pytest_modelcheck.tensors import copied, moved_to, same_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,8 +21,12 @@ if TYPE_CHECKING:
 # Hears of a change; `str` hears and forgets.
 Note = Callable[[str], object]
 
+# What a user writes for batches of another kind: the model and a batch give outputs and targets.
+Step = Callable[[Any, Any], tuple[Any, Any]]
+
 # Images per chunk on the fast path.
 _CHUNK = 250
+_SMALLEST = 16
 
 # How many samples from elsewhere in the data the first batch is judged among, at least.
 _FEWEST_OTHERS = 32
@@ -29,65 +36,125 @@ _FEWEST_OTHERS = 32
 _SAFETY = 100
 
 
-class BatchError(ModelCheckError):
-    """A batch that could not be judged. `inputs` is what the model was given, where that helps to look further."""
+@dataclass(frozen=True)
+class Way:
+    """How a batch is judged: by the user's own `step`, if there is one, and in which of Lightning's precisions."""
 
-    def __init__(self, message: str, inputs: Any = None) -> None:
-        super().__init__(message)
-        self.inputs = inputs
+    step: Step | None = None
+    precision: str = ""
 
-
-def plain_batches(model: Module, source: Source, device: str, changed: Note = str) -> Iterator[tuple[Tensor, Tensor]]:
-    """The scores and targets of each batch that the loader gives."""
-    for index, batch in enumerate(_read(source.loader)):
-        moved = moved_to(source.transfer(model, batch, device), device)
-        inputs, targets = split_batch(moved)
-        given = copied(inputs)
-        judged = _judged(model, given, targets, f"batch {index}")
-        if not same_tensors(given, inputs):
-            changed("the input was changed in place")
-        yield judged
+    @property
+    def is_plain(self) -> bool:
+        """Whether the model is simply called on the inputs of a batch."""
+        return self.step is None and not self.precision
 
 
-def batches(model: Module, source: Source, device: str, changed: Note = str) -> Iterator[tuple[Tensor, Tensor]]:
-    """Scores `[samples, classes]` and targets `[samples]`, on the CPU, of all samples in the loader's order.
+@dataclass(frozen=True)
+class Batch:
+    """A batch that was judged: its outputs and targets on the CPU, and the positions of its samples in the data.
 
-    `changed` is told what a forward pass changed that it was given.
+    `where` names it in messages, and `inputs` are what the model was given, where a sample may be shown.
     """
-    if source.tensors is None:
-        return plain_batches(model, source, device, changed)
-    return fast_batches(model, source, source.tensors, device, changed)
+
+    outputs: Any
+    targets: Any
+    ids: Sequence[int]
+    where: str
+    inputs: Any = None
 
 
-def fast_batches(
-    model: Module, source: Source, data: TensorData, device: str, changed: Note
-) -> Iterator[tuple[Tensor, Tensor]]:
+@dataclass(frozen=True)
+class Reading:
+    """What a pass over data needs beside its model: the data, the device, and the way in which batches are judged.
+
+    `changed` hears what a forward pass changed that it was given, and `witness` sees each batch of the loader.
+    """
+
+    source: Source
+    device: str
+    way: Way = Way()
+    changed: Note = str
+    witness: Callable[[Any], object] = id
+
+
+def batches(model: Module, reading: Reading) -> Iterator[Batch]:
+    """All batches, in the loader's order."""
+    if reading.source.tensors is None or not reading.way.is_plain:
+        return plain_batches(model, reading)
+    return fast_batches(model, reading, reading.source.tensors)
+
+
+def plain_batches(model: Module, reading: Reading) -> Iterator[Batch]:
+    """What the model gives for each batch of the loader."""
+    source, order, start = reading.source, reading.source.order, 0
+    forward = forward_in(model, reading.way.precision, reading.device)
+    for index, batch in enumerate(_read(source.loader)):
+        reading.witness(batch)
+        where = f"batch {index}"
+        moved = moved_to(source.transfer(model, batch, reading.device), reading.device)
+        if reading.way.step is not None:
+            inputs, (outputs, targets) = None, _stepped(forward, reading.way.step, moved, where)
+        else:
+            inputs, targets = split_batch(moved)
+            given = copied(inputs)
+            outputs = _output(forward, given, where)
+            if not same_tensors(given, inputs):
+                reading.changed("the input was changed in place")
+        size = _size(targets, where)
+        if reading.way.step is not None and source.size is not None:
+            size = _samples(size, min(source.batch_size, source.size - start), where)
+        ids = range(start, start + size) if order is None else order[start : start + size]
+        start += size
+        yield _checked(Batch(outputs, targets, ids, where, inputs), reading.way)
+
+
+def fast_batches(model: Module, reading: Reading, data: TensorData) -> Iterator[Batch]:
     """What `plain_batches` gives, read as whole tensors in larger chunks through a channels-last copy of the model.
 
     The first batch is judged twice: as the loader gives it, and in another order behind samples from all over the data.
     If the classes differ, or their scores by more than rounding, a sample's scores depend on its neighbours, and the
     loader is used for everything. Later, samples whose best two scores are almost equal are judged again as the loader
-    batches them, so that another order of additions decides nothing.
+    batches them, so that another order of additions decides nothing. Classes are then those of the loader to the
+    sample, and scores to rounding.
     """
-    size, first = len(data.targets), min(source.batch_size, len(data.targets))
+    device, batch_size = reading.device, reading.source.batch_size
+    size, first = len(data.targets), min(reading.source.batch_size, len(data.targets))
     twin = _channels_last(model, data)
-    plain, _ = _judged(model, *_chunk(data, 0, first, device), "batch 0")
-    plain, fast = plain[:_CHUNK], _among_others(twin, data, min(first, _CHUNK), device)
-    error = float((plain - fast).abs().max())
-    scale = float(plain.abs().max())
-    if error > 1e-3 * max(scale, 1.0) or not bool((plain.argmax(1) == fast.argmax(1)).all()):
-        yield from plain_batches(model, source, device, changed)
+    plain = _judged(model, data, range(first), device, "batch 0")
+    if class_problem(plain):
+        yield from plain_batches(model, reading)
+        return
+    among = _among_others(twin, data, min(first, _CHUNK), device)
+    slow, fast = plain.outputs[:_CHUNK], among
+    error = float((slow - fast).abs().max())
+    scale = float(slow.abs().max())
+    if error > 1e-3 * max(scale, 1.0) or not bool((slow.argmax(1) == fast.argmax(1)).all()):
+        if reading.source.order is not None:
+            raise BatchError("a sample's scores depend on the others of its batch: early_stop needs each judged alone")
+        yield from plain_batches(model, reading)
         return
     doubt = max(_SAFETY * error, 1e-6 * scale)
-    for start in range(0, size, _CHUNK):
-        stop = min(start + _CHUNK, size)
-        inputs, targets = _chunk(data, start, stop, device)
-        scores, targets = _judged(twin, inputs, targets, f"samples {start} to {stop - 1}")
-        for batch in sorted({(start + row) // source.batch_size for row in _close_calls(scores, doubt)}):
-            begin, end = batch * source.batch_size, min((batch + 1) * source.batch_size, size)
-            exact, _ = _judged(model, *_chunk(data, begin, end, device), f"batch {batch}")
-            scores[max(begin - start, 0) : end - start] = exact[max(start - begin, 0) : stop - begin]
-        yield scores, targets
+    order, stop = reading.source.order, 0
+    while stop < size:
+        # In random order a verdict may fall early: the first chunks are small.
+        start, chunk = stop, _CHUNK if order is None else max(_SMALLEST, min(stop, _CHUNK))
+        stop = min(start + chunk, size)
+        ids = range(start, stop) if order is None else order[start:stop]
+        batch = _judged(twin, data, ids, device, f"samples {start} to {stop - 1}")
+        if class_problem(batch):
+            raise BatchError(f"{batch.where}: {class_problem(batch)}")
+        _settle(model, data, batch, _close_calls(batch.outputs, doubt), batch_size, device)
+        yield batch
+
+
+def _settle(model: Module, data: TensorData, batch: Batch, rows: list[int], batch_size: int, device: str) -> None:
+    """Take the scores of every sample near these rows from the batches that the user's loader puts them in."""
+    for number in sorted({batch.ids[row] // batch_size for row in rows}):
+        own = range(number * batch_size, min((number + 1) * batch_size, len(data.targets)))
+        exact = _judged(model, data, own, device, f"batch {number}").outputs
+        for row, sample in enumerate(batch.ids):
+            if sample in own:
+                batch.outputs[row] = exact[sample - own.start]
 
 
 def _among_others(model: Module, data: TensorData, first: int, device: str) -> Tensor:
@@ -96,7 +163,7 @@ def _among_others(model: Module, data: TensorData, first: int, device: str) -> T
     others = max(_CHUNK - first, _FEWEST_OTHERS)
     spread = sorted({size * step // others for step in range(others)})
     rows = [*spread, *reversed(range(first))]
-    scores, _ = _judged(model, data.rows(rows).to(device), data.targets[rows], "samples from all over the data")
+    scores: Tensor = _judged(model, data, rows, device, "samples from all over the data").outputs
     return scores[len(spread) :].flip(0)
 
 
@@ -109,13 +176,61 @@ def _read(loader: Any) -> Iterator[Any]:
         raise ModelCheckError(f"reading the data raised {type(error).__name__}: {error}") from error
 
 
-def _chunk(data: TensorData, start: int, stop: int, device: str) -> tuple[Tensor, Tensor]:
-    return data.chunk(start, stop).to(device), data.targets[start:stop]
+def _judged(model: Module, data: TensorData, ids: Sequence[int], device: str, where: str) -> Batch:
+    """What the model gives for samples that are read as tensors."""
+    inputs = data.inputs(ids).to(device)
+    # The model may write into what it is given, and a wrong sample may be shown.
+    outputs = _output(Forward(model), inputs.clone(), where)
+    return _checked(Batch(outputs, data.labels(ids), ids, where, inputs), Way())
+
+
+def _output(forward: Forward, inputs: Any, where: str) -> Any:
+    try:
+        return output_of(forward(inputs))
+    except ModelCheckError as error:
+        raise BatchError(f"{where}: {error}") from error.__cause__
+
+
+def _stepped(forward: Forward, step: Step, batch: Any, where: str) -> tuple[Any, Any]:
+    try:
+        found = forward.step(step, batch)
+    except Exception as error:
+        raise BatchError(f"{where}: step raised {type(error).__name__}: {error}") from error
+    if not isinstance(found, tuple | list) or len(found) != 2:
+        raise BatchError(f"{where}: step gave {type(found).__name__}: a pair (outputs, targets) is needed")
+    return found[0], found[1]
+
+
+def _size(targets: Any, where: str) -> int:
+    try:
+        return len(targets)
+    except TypeError:
+        kind = type(targets).__name__
+        raise BatchError(f"{where}: the targets are a {kind}: one for each sample of the batch is needed") from None
+
+
+def _samples(rows: int, samples: int, where: str) -> int:
+    """The samples of a batch for which a user's step gave so many rows: one for each, or more, as of its tokens."""
+    if rows < samples:
+        raise BatchError(f"{where}: step gave {rows} targets for {samples} samples, and leaves some of them out")
+    return samples
+
+
+def _checked(batch: Batch, way: Way) -> Batch:
+    """The batch on the CPU, once its outputs are numbers."""
+    import torch
+    from torch.utils._pytree import tree_map_only
+
+    outputs, targets = (
+        tree_map_only(torch.Tensor, lambda item: item.detach().cpu(), item) for item in (batch.outputs, batch.targets)
+    )
+    problem = finite_problem(outputs, way.step is None)
+    if problem:
+        raise BatchError(f"{batch.where}: {problem}", batch.inputs)
+    return Batch(outputs, targets, batch.ids, batch.where, batch.inputs)
 
 
 def _close_calls(scores: Tensor, doubt: float) -> list[int]:
-    if scores.shape[1] < 2:
-        return []
     best = scores.topk(2, dim=1).values
     rows: list[int] = (best[:, 0] - best[:, 1] <= doubt).nonzero().flatten().tolist()
     return rows
@@ -126,59 +241,9 @@ def _channels_last(model: Module, data: TensorData) -> Module:
     import torch
 
     has_convolution = any(isinstance(module, torch.nn.Conv2d) for module in model.modules())
-    if not has_convolution or data.chunk(0, 1).dim() != 4:
+    if not has_convolution or data.inputs(range(1)).dim() != 4:
         return model
-    # A LightningModule that was trained holds its Trainer, with loaders, loggers and all: that is shared, not copied.
-    held = [getattr(model, name, None) for name in ("_trainer", "_fabric")]
     try:
-        return copy.deepcopy(model, {id(item): item for item in held if item is not None}).to(
-            memory_format=torch.channels_last
-        )
+        return model_copy(model).to(memory_format=torch.channels_last)
     except Exception:  # what cannot be copied is used as it is
         return model
-
-
-def _judged(model: Module, inputs: Any, targets: Any, where: str) -> tuple[Tensor, Tensor]:
-    """The model's scores and the targets, on the CPU, once they are known to be judgeable."""
-    try:
-        scores = _scores_of(called(model, inputs))
-    except ModelCheckError as error:
-        raise BatchError(f"{where}: {error}") from error.__cause__
-    targets = _checked_targets(targets, scores, where)
-    if not bool(scores.isfinite().all()):
-        rows = int((~scores.isfinite()).any(1).sum())
-        raise BatchError(f"{where}: the scores of {rows} of {len(scores)} samples are NaN or infinite", inputs)
-    return scores, targets
-
-
-def _scores_of(output: Any) -> Tensor:
-    import torch
-
-    found = getattr(output, "logits", output)
-    if isinstance(found, dict) and "logits" in found:
-        found = found["logits"]
-    if not isinstance(found, torch.Tensor):
-        raise ModelCheckError(f"the output is a {type(output).__name__}: class scores [batch, classes] are needed")
-    if found.dim() != 2 or found.shape[1] < 2 or not found.is_floating_point():
-        raise ModelCheckError(
-            f"the output is {list(found.shape)} of {found.dtype}: class scores [batch, classes], floating point, of at "
-            "least two classes are needed"
-        )
-    return found.detach().cpu()
-
-
-def _checked_targets(targets: Any, scores: Tensor, where: str) -> Tensor:
-    import torch
-
-    if not isinstance(targets, torch.Tensor):
-        raise BatchError(f"{where}: the targets are a {type(targets).__name__}: a tensor of class indices is needed")
-    if targets.is_floating_point() or targets.dtype == torch.bool or tuple(targets.shape) != (len(scores),):
-        raise BatchError(
-            f"{where}: the targets are {list(targets.shape)} of {targets.dtype}: integer class indices "
-            f"[{len(scores)}] are needed"
-        )
-    low, high = int(targets.min()), int(targets.max())
-    if low < 0 or high >= scores.shape[1]:
-        wrong = low if low < 0 else high
-        raise BatchError(f"{where}: target {wrong} is no class: the model scores classes 0 to {scores.shape[1] - 1}")
-    return targets.detach().cpu().long()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_modelcheck.errors import ModelCheckError, require
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _LABEL_KEYS = ("labels", "label", "targets", "target")
 _LIGHTNING = ("lightning", "pytorch_lightning")
+STAGES = ("test", "validate")
 _TRANSFER_HOOKS = ("on_before_batch_transfer", "transfer_batch_to_device", "on_after_batch_transfer")
 
 # A batch of what is not in batches yet. See the costs of evaluation: 100 to 250 images are best on a CPU.
@@ -26,7 +27,7 @@ class Source:
     """Data to evaluate on. `size` is `None` where it is not known before the end.
 
     `tensors` is the same data as whole tensors, where that is provably the same. `module` is the LightningDataModule
-    that gave the loader, if one did.
+    that gave the loader, if one did. `order` is the order in which samples are read, where it is not that of the data.
     """
 
     loader: Any
@@ -34,6 +35,48 @@ class Source:
     batch_size: int
     tensors: TensorData | None
     module: Any = None
+    order: Sequence[int] | None = None
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether each reading gives the same samples in the same order, so that a position is a sample's name."""
+        torch = require("torch", "reading data")
+        batches = self.loader.batch_sampler
+        if batches is not None and type(batches) is not torch.utils.data.BatchSampler:
+            return False  # it may give the samples of its sampler in any order
+        sampler = self.loader.sampler if batches is None else batches.sampler
+        return type(sampler) is torch.utils.data.SequentialSampler and self.order is None
+
+    @property
+    def can_be_reordered(self) -> bool:
+        """Whether the samples can be read in any order, each once."""
+        torch = require("torch", "reading data")
+        return self.size is not None and self.is_ordered and type(self.loader) is torch.utils.data.DataLoader
+
+    def reordered(self, order: Sequence[int]) -> Source:
+        """The same samples in another order, in batches of the same size."""
+        torch = require("torch", "reading data")
+        old = self.loader
+        loader = torch.utils.data.DataLoader(
+            torch.utils.data.Subset(old.dataset, order),
+            batch_size=self.batch_size,
+            collate_fn=old.collate_fn,
+            num_workers=old.num_workers,
+            worker_init_fn=old.worker_init_fn,
+            timeout=old.timeout,
+        )
+        return replace(self, loader=loader, order=order)
+
+    @property
+    def class_names(self) -> Sequence[str]:
+        """The names of the classes, where the data set tells them as torchvision's do; `()` where it does not."""
+        torch = require("torch", "reading data")
+        dataset = self.loader.dataset
+        while type(dataset) is torch.utils.data.Subset:
+            dataset = dataset.dataset
+        names = getattr(dataset, "classes", None)
+        is_list = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
+        return tuple(names) if is_list and names is not None else ()
 
     def transfer(self, model: Any, batch: Any, device: str) -> Any:
         """The batch after the hooks that Lightning runs when it moves one to a device, on the device."""
@@ -48,15 +91,17 @@ class Source:
         return batch
 
 
-def open_data(data: Any, model: Any = None) -> Source:
+def open_data(data: Any, model: Any = None, stage: str = "test") -> Source:
     """Look at data before reading it. `model` tells whether Lightning's batch hooks stand in the way of whole tensors.
+
+    `stage` is the one that a LightningDataModule is set up for, `"test"` or `"validate"`.
 
     Raises `ModelCheckError` for what is no data, for empty data, and for loaders that leave samples out or give some
     of them twice: `drop_last`, sampling with replacement, a shard of a distributed sampler.
     """
     torch = require("torch", "reading data")
     module = data if is_lightning(data, "LightningDataModule") else None
-    found = _test_loader(data) if module is not None else data
+    found = _loader_of(data, stage) if module is not None else data
     if isinstance(found, tuple | list) and len(found) == 2 and all(torch.is_tensor(item) for item in found):
         found = torch.utils.data.TensorDataset(*found)
     if isinstance(found, torch.utils.data.Dataset) or (hasattr(found, "__getitem__") and hasattr(found, "__len__")):
@@ -73,7 +118,12 @@ def open_data(data: Any, model: Any = None) -> Source:
 
 
 def split_batch(batch: Any) -> tuple[Any, Tensor]:
-    """The inputs and the targets of a batch: of a pair, or of a mapping that has labels under a usual name."""
+    """The inputs and the targets of a batch: of a pair, or of what has labels under a usual name.
+
+    That may be a mapping or a dataclass, whose other items are then the model's keywords.
+    """
+    if is_dataclass(batch) and not isinstance(batch, type):
+        batch = {item.name: getattr(batch, item.name) for item in fields(batch)}
     if isinstance(batch, Mapping):
         keys = [key for key in _LABEL_KEYS if key in batch]
         if len(keys) == 1:
@@ -82,7 +132,10 @@ def split_batch(batch: Any) -> tuple[Any, Tensor]:
     if isinstance(batch, tuple | list) and len(batch) == 2:
         return batch[0], batch[1]
     kind = f"{type(batch).__name__} of {len(batch)}" if hasattr(batch, "__len__") else type(batch).__name__
-    raise ModelCheckError(f"a batch is a {kind}: a pair (inputs, targets) or a mapping with labels is needed")
+    raise ModelCheckError(
+        f"a batch is a {kind}: a pair (inputs, targets) or a mapping with labels is needed, or step=, a function of "
+        "the model and a batch that gives outputs and targets"
+    )
 
 
 def is_lightning(value: object, name: str) -> bool:
@@ -107,18 +160,18 @@ def _not_data(data: object) -> ModelCheckError:
     )
 
 
-def _test_loader(module: Any) -> Any:
+def _loader_of(module: Any, stage: str) -> Any:
+    name = "test_dataloader" if stage == "test" else "val_dataloader"
     try:
         module.prepare_data()
-        module.setup("test")
-        loader = module.test_dataloader()
+        module.setup(stage)
+        loader = getattr(module, name)()
     except Exception as error:
-        raise ModelCheckError(f"{type(module).__name__} gave no test data: {type(error).__name__}: {error}") from error
+        kind = type(module).__name__
+        raise ModelCheckError(f"{kind} gave no {stage} data: {type(error).__name__}: {error}") from error
     loaders = loader if isinstance(loader, list | tuple) else [loader]
     if len(loaders) != 1:
-        raise ModelCheckError(
-            f"{type(module).__name__}.test_dataloader() gave {len(loaders)} loaders: pass one of them"
-        )
+        raise ModelCheckError(f"{type(module).__name__}.{name}() gave {len(loaders)} loaders: pass one of them")
     return loaders[0]
 
 

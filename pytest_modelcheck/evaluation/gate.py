@@ -42,7 +42,11 @@ class CountGate:
 
     def compare(self, correct: int) -> Comparison:
         """Whether so many correct samples, all samples seen, keep the promise."""
-        return at_least(Fraction(correct, self.size), self.threshold)
+        return self.compare_share(Fraction(correct, self.size))
+
+    def compare_share(self, share: Fraction) -> Comparison:
+        """Whether a share of correct samples, of some of them or of all, is what was promised of all."""
+        return at_least(share, self.threshold)
 
 
 @dataclass(frozen=True)

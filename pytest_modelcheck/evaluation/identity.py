@@ -25,10 +25,17 @@ _MOST = 50_000
 
 
 def model_digest(model: Module) -> str:
+    """The digest of `model_identity` alone, for models that are compared while both are there."""
+    return model_identity(model)[0]
+
+
+def model_identity(model: Module) -> tuple[str, list[object]]:
     """A digest of a model's layers, weights, buffers, attributes and hooks, and of torch's numeric settings.
 
     Configurations, lists and tensors that layers hold are looked into; functions and objects that hide their state
     count as which object they are. `""` where there is too much to look through.
+
+    The digest comes with those objects: it names no other model for as long as somebody holds them.
     """
     torch = require_module(model)
     guard.refuse_lazy(model)
@@ -38,7 +45,16 @@ def model_digest(model: Module) -> str:
     walk.add(process.settings_now())
     walk.add([*model.named_parameters(), *model.named_buffers()])  # a scripted model shows them in no other way
     walk.add(model)
-    return walk.digest.hexdigest() if len(walk.seen) <= _MOST else ""
+    return (walk.digest.hexdigest() if len(walk.seen) <= _MOST else ""), walk.named
+
+
+def weights_digest(model: Module) -> str:
+    """A digest of the parameters and buffers of a model, by their names: the same in every process."""
+    digest = hashlib.sha256()
+    for name, item in (*model.named_parameters(), *model.named_buffers()):
+        digest.update(f"{name} {item.dtype} {list(item.shape)}\0".encode())
+        digest.update(bytes_of(item))
+    return digest.hexdigest()
 
 
 class _Walk:
@@ -47,6 +63,7 @@ class _Walk:
     def __init__(self, torch: Any) -> None:
         self.digest = hashlib.sha256()
         self.seen: dict[int, tuple[int, object]] = {}
+        self.named: list[object] = []
         self._torch = torch
 
     def add(self, value: Any) -> None:
@@ -75,13 +92,20 @@ class _Walk:
             for item in list(value):
                 self.add(item)
         elif isinstance(value, self._torch.nn.Module):
-            self._write(f"{id(type(value))} {id(getattr(type(value), 'forward', None))}")
+            self._name(type(value))
+            self._name(getattr(type(value), "forward", None))
             self._add_attributes(value)
         elif hasattr(value, "__dict__") and not isinstance(value, type) and not callable(value):
-            self._write(str(id(type(value))))
+            self._name(type(value))
             self._add_attributes(value)
+        elif isinstance(value, set | frozenset):
+            self._write(repr(value))
         else:
-            self._write(repr(value) if isinstance(value, set | frozenset) else str(id(value)))
+            self._name(value)
+
+    def _name(self, value: object) -> None:
+        self.named.append(value)
+        self._write(str(id(value)))
 
     def _add_attributes(self, value: Any) -> None:
         for key, item in list(vars(value).items()):

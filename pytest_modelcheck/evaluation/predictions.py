@@ -1,63 +1,109 @@
-"""One pass of a model over data: lazy, so that it reads no more than its gates need, and shared between them."""
+"""One pass of a model over data: lazy, so that it reads no more than its gates need."""
 
 from __future__ import annotations
 
+import hashlib
 import weakref
-from collections import Counter
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pytest_modelcheck import guard, process
-from pytest_modelcheck.devices import device_of, placed, resolve_device
+from pytest_modelcheck.devices import placed
 from pytest_modelcheck.errors import ModelCheckError
-from pytest_modelcheck.evaluation.batches import batches
-from pytest_modelcheck.evaluation.data import Source, open_data
+from pytest_modelcheck.evaluation.batches import Batch, Reading, Way, batches
+from pytest_modelcheck.evaluation.data import Source
 from pytest_modelcheck.evaluation.gate import ClassCounts
-from pytest_modelcheck.evaluation.identity import model_digest
-from pytest_modelcheck.tensors import require_module
+from pytest_modelcheck.evaluation.tally import Tally
+from pytest_modelcheck.tensors import bytes_of, leaves_in, require_module, tensors_in
 
 if TYPE_CHECKING:
-    from torch import Tensor
     from torch.nn import Module
+
+# The outputs that a pass keeps for its metrics, in bytes. Of more, each metric makes a pass of its own.
+_KEPT = 256 * 1024 * 1024
+
+# What tells arrays of the same bytes apart, and what images have in its place.
+_KINDS = (("dtype", "mode"), ("shape", "size"))
+
+Listener = Callable[[Batch], object]
 
 
 class Pass:
-    """The predictions of one model on one data set, as far as they were asked for.
+    """What one model gives for one data set, as far as it was asked for.
 
-    `size` is the number of samples, or `None` where only the end of the data will tell; `seen` and `correct` count
-    those that were read; `device` is where the model ran. `changes` names what the model changed while it ran;
-    `broken_off` says that the pass ended in the middle of a batch and must not be used any more.
+    `size` is the number of samples, or `None` where only the end of the data will tell; `seen` counts those that were
+    read, `tally` their classes; `device` is where the model ran. `changes` names what the model changed while it ran;
+    `broken_off` says that the pass ended in the middle of a batch and must not be used any more. `listener` hears each
+    batch; without one, outputs and targets are kept in `kept`, and `None` where they were too many.
     """
 
-    def __init__(self, model: Module, source: Source, *, device: str = "", threads: int | None = None) -> None:
+    def __init__(
+        self,
+        model: Module,
+        source: Source,
+        *,
+        device: str = "",
+        threads: int | None = None,
+        way: Way | None = None,
+        listener: Listener | None = None,
+    ) -> None:
         self.size = source.size
+        self.source = source
+        self.way = way or Way()
         self.device = device
         self.finished = False
         self.broken_off = False
         self.seen = 0
-        self.correct = 0
+        self.tally = Tally()
+        self.kept: list[Batch] | None = []
         self.changes: list[str] = []
-        self._source = source
+        self._bytes = 0
         self._threads = threads
-        self._classes = 0
-        self._confusion: Counter[tuple[int, int]] = Counter()
-        self._batches: Iterator[tuple[Tensor, Tensor]] | None = None
+        self._listener = listener
+        self._digest = hashlib.sha256()
+        self._batches: Iterator[Batch] | None = None
         self._problem: ModelCheckError | None = None
         self._model = weakref.ref(model)
+
+    @property
+    def correct(self) -> int:
+        """The number of samples that were predicted right so far."""
+        return self.tally.correct
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of all the data, once it was read in order; `""` of data in random order."""
+        if self.source.tensors is not None:
+            return self.source.tensors.fingerprint
+        return self._digest.hexdigest() if self.finished and self.source.is_ordered else ""
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the model is still there."""
+        return self._model() is not None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether what was read can be used: nothing went wrong."""
+        return self._problem is None and not self.broken_off
+
+    def is_of(self, model: Module) -> bool:
+        """Whether this is a pass of this very model that can be read on."""
+        return self._model() is model and not self.broken_off
 
     def read(self, enough: Callable[[Pass], bool] = lambda _: False) -> None:
         """Read on until `enough` says so, asked after each batch, or to the end.
 
         Raises `ModelCheckError` where a batch cannot be judged, or the data ends before or after its size.
         """
-        model = self._model()
-        if model is None:
-            raise ModelCheckError("the model of this pass is gone")
         if self._problem is not None:
             raise self._problem
         if self.finished or enough(self):
             return
+        model = self._model()
+        if model is None:
+            raise ModelCheckError("the model of this pass is gone")
         try:
             self._read_on(model, enough)
         except ModelCheckError as error:
@@ -68,16 +114,22 @@ class Pass:
             self._batches = None
             raise
 
+    def read_classes(self, enough: Callable[[Pass], bool] = lambda _: False) -> None:
+        """The same, where each sample must have class scores and a class."""
+        self.read(lambda now: now.tally.problem is not None or enough(now))
+        if self.tally.problem is not None:
+            raise self.tally.problem
+
     def counts(self) -> ClassCounts:
         """The samples that were read, by target and predicted class."""
-        return ClassCounts(self._classes, dict(self._confusion))
+        return self.tally.counts()
 
     def _read_on(self, model: Module, enough: Callable[[Pass], bool]) -> None:
         with self._running(model) as target:
             if self._batches is None:
-                self._batches = batches(model, self._source, target, self._note)
-            for scores, targets in self._batches:
-                self._add(scores, targets)
+                self._batches = batches(model, Reading(self.source, target, self.way, self._note, self._witness))
+            for batch in self._batches:
+                self._add(batch)
                 if enough(self) and (self.size is None or self.seen < self.size):
                     return
         self._finish()
@@ -99,14 +151,20 @@ class Pass:
         if change not in self.changes:
             self.changes.append(change)
 
-    def _add(self, scores: Tensor, targets: Tensor) -> None:
-        predicted = scores.argmax(1)
-        self._classes = scores.shape[1]
-        self.seen += len(targets)
-        self.correct += int((predicted == targets).sum())
-        pairs = (targets * self._classes + predicted).bincount(minlength=self._classes**2)
-        for cell in pairs.nonzero().flatten().tolist():
-            self._confusion[divmod(cell, self._classes)] += int(pairs[cell])
+    def _witness(self, batch: Any) -> None:
+        add_to_digest(self._digest, batch)
+
+    def _add(self, batch: Batch) -> None:
+        self.seen += len(batch.ids)
+        self.tally.add(batch)
+        if self._listener is not None:
+            self._listener(batch)
+        elif self.kept is not None:
+            self._bytes += sum(item.nbytes for value in (batch.outputs, batch.targets) for _, item in tensors_in(value))
+            small = Batch(batch.outputs, batch.targets, batch.ids, batch.where)
+            self.kept.append(small)
+            if self._bytes > _KEPT:
+                self.kept = None
 
     def _finish(self) -> None:
         self._batches = None
@@ -117,23 +175,17 @@ class Pass:
             raise ModelCheckError(f"the data gave {self.seen:,} samples and has {self.size:,}")
 
 
-def shared_pass(
-    model: Module, data: Any, shared: MutableMapping[Any, Any], *, device: str = "", threads: int | None = None
-) -> Pass:
-    """The pass of this model over this data on this device, begun by an earlier gate or new.
+def add_to_digest(digest: Any, value: Any) -> None:
+    """Add the tensors, arrays and images in a value, with their paths, and what is written of the rest, to a digest."""
+    import torch
 
-    A pass is shared while the model, torch's settings and the data are what they were, by their digests. Of data that
-    cannot be read as whole tensors nobody knows whether a second reading gives the same, and each gate reads it anew.
-    """
-    require_module(model)
-    source = open_data(data, model)
-    where = resolve_device(device) if device else device_of(model)
-    digest = model_digest(model)
-    made = Pass(model, source, device=where, threads=threads)
-    if source.tensors is None or not digest:
-        return made
-    key = ("pass", id(model), digest, where, source.batch_size, source.tensors.fingerprint())
-    found = shared.get(key)
-    if not isinstance(found, Pass) or found.broken_off or found._model() is not model:
-        found = shared[key] = made
-    return found
+    for path, item in leaves_in(value):
+        if isinstance(item, torch.Tensor):
+            digest.update(f"{path} {item.dtype} {list(item.shape)}\0".encode())
+            digest.update(bytes_of(item))
+        elif callable(getattr(item, "tobytes", None)):  # what is written of a large array leaves most of it out
+            kind, shape = (getattr(item, one, getattr(item, other, "")) for one, other in _KINDS)
+            digest.update(f"{path} {kind} {shape}\0".encode())
+            digest.update(item.tobytes())
+        else:
+            digest.update(f"{path} {item!r}\0".encode("utf-8", "backslashreplace"))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pytest_modelcheck.errors import require
@@ -25,20 +26,26 @@ class TensorData:
     transform: Callable[[Tensor], Tensor]
     recipe: str
 
-    def chunk(self, start: int, stop: int) -> Tensor:
-        """The transformed inputs of the samples from `start` to before `stop`, in memory of their own."""
-        return self.transform(self.stored[start:stop]).clone()
-
-    def rows(self, rows: list[int]) -> Tensor:
+    def inputs(self, ids: Sequence[int]) -> Tensor:
         """The transformed inputs of these samples, in this order, in memory of their own."""
-        return self.transform(self.stored[rows]).clone()
+        return self.transform(self.stored[_index(ids)]).clone()
 
+    def labels(self, ids: Sequence[int]) -> Tensor:
+        """The targets of these samples, in this order."""
+        return self.targets[_index(ids)]
+
+    @cached_property
     def fingerprint(self) -> str:
         """A digest of all samples, targets and the transform."""
         digest = hashlib.sha256(f"{self.recipe} {self.stored.dtype} {list(self.stored.shape)}".encode())
         for tensor in (self.stored, self.targets):
             digest.update(bytes_of(tensor))
         return digest.hexdigest()
+
+
+def _index(ids: Sequence[int]) -> slice | list[int]:
+    # A slice is a view, where a list is a copy.
+    return slice(ids.start, ids.stop) if isinstance(ids, range) and ids.step == 1 else list(ids)
 
 
 def tensor_data(loader: Any) -> TensorData | None:
@@ -104,6 +111,6 @@ def _same_first_batch(torch: Any, found: TensorData, loader: Any) -> bool:
     if len(found.stored) != len(loader.dataset) or len(found.targets) != len(found.stored) or size == 0:
         return False
     inputs, targets = loader.collate_fn([loader.dataset[index] for index in range(size)])
-    chunk, labels = found.chunk(0, size), found.targets[:size]
+    chunk, labels = found.inputs(range(size)), found.targets[:size]
     same_types = inputs.dtype == chunk.dtype and targets.dtype == labels.dtype
     return bool(same_types and torch.equal(inputs, chunk) and torch.equal(targets, labels))

@@ -49,13 +49,18 @@ def surroundings(item: pytest.Item) -> Iterator[None]:
     """
     session = session_of(item.config)
     state = item.stash[STATE] = State(is_gate(item), GateBaselines(item, session.settings.update, _given(item)))
+    device = (_asked(item) or _given(item) or session.settings.devices[0]) if state.is_gate else ""
+    devices = session.settings.devices
     context = Context(
         record=state.results.append,
-        device=(_asked(item) or _given(item) or session.settings.devices[0]) if state.is_gate else "",
+        device=device,
+        before=devices[: devices.index(device)] if _given(item) in devices else (),
         seed=session.settings.seed,
         threads=session.threads,
         full=session.settings.full,
         terminal=LiveTerminal(item.config),
+        test=f"{item.path.name}::{item.nodeid.partition('::')[2]}",
+        folder=item.config.rootpath,
         recorded=state.baselines,
         shared=session.shared,
     )

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from pytest_modelcheck import process
 from pytest_modelcheck.context import current
 from pytest_modelcheck.devices import resolve_device
-from pytest_modelcheck.evaluation.predictions import Pass, shared_pass
+from pytest_modelcheck.evaluation.predictions import Pass
+from pytest_modelcheck.evaluation.sharing import Asked, shared_pass
 from pytest_modelcheck.result import Result
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ class Modelcheck:
         """Every sample of the data, by target and predicted class; the pass is shared with the accuracy gates."""
         context = current()
         with process.preserved_world() as world:
-            run = shared_pass(model, data, context.shared, device=context.device, threads=context.threads)
-            run.read()
+            run = shared_pass(Asked(model, data, context.device, context.threads), context.shared)
+            run.read_classes()
         if run.changes or world:
             context.record(_noted(run, (*run.changes, *world)))
         return run.counts()

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, Tenso
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from pytest_modelcheck import ConfigError, ModelCheckError, ModelCheckFailure, assert_accuracy
-from pytest_modelcheck.checks.metric import accuracy
+from pytest_modelcheck.checks.accuracy import accuracy
 from pytest_modelcheck.context import Context
 
 # The identity is right for 3 of these 4.
@@ -81,6 +81,7 @@ BROKEN = [
         accuracy of Identity: 3 of 4 samples are correct, and 4 are needed for 0.8 (1 too few).
           recall of class 0: 1 of 2
           class 0 taken for 3: 1
+          first wrong samples: 3
         """,
     ),
     (
@@ -90,6 +91,7 @@ BROKEN = [
         accuracy of Identity: the mean of the classes' recalls is 0.625000, promised at least 0.7.
           recall of class 0: 1 of 2
           class 0 taken for 3: 1
+          first wrong samples: 3
         """,
     ),
     (
@@ -99,6 +101,7 @@ BROKEN = [
         accuracy of Identity: the mean of the classes' recalls is 0.625000, promised at least 0.625000000001.
           recall of class 0: 1 of 2
           class 0 taken for 3: 1
+          first wrong samples: 3
         """,
     ),
 ]
@@ -121,16 +124,24 @@ def test_a_certain_failure_reads_no_further(expect):
         accuracy of Identity: 125 of the first 250 samples are wrong, and 100 of all 1,000 may be for 0.9; the rest was not read (--modelcheck-full reads it).
           recall of class 0: 125 of 250
           class 0 taken for 1: 125
+          first wrong samples: 1, 3, 5, 7, 9 and 120 more
         """,  # noqa: E501
     )
-    assert result.evidence == {
+    assert result.evidence | {"wrong": [], "data": ""} == {
+        "data": "",
         "average": "micro",
         "correct": 125,
         "seen": 250,
         "size": 1_000,
         "complete": False,
         "recalls": {"0": [125, 250]},
+        "bounds": {"0": [0.446195, 0.553805]},
+        "class_names": {},
+        "confused": [[0, 1, 125]],
+        "wrong": [],
+        "early_stop": None,
     }
+    assert result.evidence["wrong"][0] == {"id": 1, "target": 0, "predicted": 1, "picture": ""}
 
 
 def test_a_full_run_reads_everything(expect):
@@ -145,6 +156,7 @@ def test_a_full_run_reads_everything(expect):
             accuracy of Identity: 500 of 1,000 samples are correct, and 900 are needed for 0.9 (400 too few).
               recall of class 0: 500 of 1,000
               class 0 taken for 1: 500
+              first wrong samples: 1, 3, 5, 7, 9 and 495 more
             """,
         )
     assert result.evidence["complete"]
@@ -304,7 +316,7 @@ UNMEASURED = [
         nn.Identity,
         TensorDataset(SCORES),
         "accuracy of Identity: not measured: a batch is a list of 1: a pair (inputs, targets) or a mapping with labels "
-        "is needed",
+        "is needed, or step=, a function of the model and a batch that gives outputs and targets",
     ),
     (
         "classes, not scores",
@@ -331,8 +343,8 @@ UNMEASURED = [
         "nothing",
         lambda: Returning(lambda inputs: None),
         DATA,
-        "accuracy of Returning: not measured: batch 0: the output is a NoneType: class scores [batch, classes] are "
-        "needed",
+        "accuracy of Returning: not measured: batch 0: the output is a NoneType: a tensor, or an output with logits, "
+        "is needed, or step=, a function of the model and a batch that gives outputs and targets",
     ),
     (
         "empty",
@@ -415,8 +427,8 @@ def test_a_nan_fails_every_gate_that_shares_the_pass():
 @pytest.mark.parametrize(
     ("promises", "message"),
     [
-        ({}, "accuracy needs the promise 'min'; its promises are min, average"),
-        ({"min": None}, "min=None: a number from 0 to 1 is expected"),
+        ({}, "accuracy needs the promise 'min' or 'max_drop'"),
+        ({"min": None}, "accuracy needs the promise 'min' or 'max_drop'"),
         ({"min": 98}, "min=98: a number from 0 to 1 is expected"),
         ({"min": -0.1}, "min=-0.1: a number from 0 to 1 is expected"),
         ({"min": float("nan")}, "min=nan: a number from 0 to 1 is expected"),
@@ -425,7 +437,8 @@ def test_a_nan_fails_every_gate_that_shares_the_pass():
         ({"min": 0.9, "average": "weighted"}, "average='weighted': one of micro, macro is expected"),
         (
             {"minimum": 0.9},
-            "accuracy has no promise 'minimum' (did you mean 'min'?); its promises are min, average",
+            "accuracy has no promise 'minimum' (did you mean 'min'?); its promises are min, average, confidence, "
+            "early_stop, max_drop, baseline, per_class, slices, step, precision, checkpoint, stage",
         ),
     ],
 )

@@ -341,10 +341,11 @@ REFUSED = {
         "modelcheck_parameters",
         f"parameters promises nothing: give at least one of total, trainable, non_trainable, {MORE}",
     ),
-    "missing promise": ("modelcheck_accuracy()", "accuracy needs the promise 'min'; its promises are min, average"),
+    "missing promise": ("modelcheck_accuracy()", "accuracy needs the promise 'min' or 'max_drop'"),
     "positional": (
         "modelcheck_accuracy(0.9)",
-        "modelcheck_accuracy takes keywords only, not 0.9; its promises are min, average",
+        "modelcheck_accuracy takes keywords only, not 0.9; its promises are min, average, confidence, early_stop, "
+        "max_drop, baseline, per_class, slices, step, precision, checkpoint, stage",
     ),
     "NaN": ('modelcheck_accuracy(min=float("nan"))', "min=nan: a number from 0 to 1 is expected"),
     "percent": ("modelcheck_accuracy(min=98)", "min=98: a number from 0 to 1 is expected"),
@@ -399,7 +400,7 @@ def test_it_is_the_same_under_xdist(all_refused):
 MARKS = (
     "modelcheck_roundtrip, modelcheck_tokenizer_conforms, modelcheck_token_ids, modelcheck_vocabulary, "
     "modelcheck_vocabulary_fits, modelcheck_shape, modelcheck_parameters, modelcheck_summary, modelcheck_flops, "
-    "modelcheck_accuracy"
+    "modelcheck_accuracy, modelcheck_metric, modelcheck_recipe"
 )
 
 UNKNOWN = (

@@ -21,6 +21,8 @@ from torch.utils.data import (
 from pytest_modelcheck.errors import ModelCheckError
 from pytest_modelcheck.evaluation.data import open_data, split_batch
 
+STEP = ", or step=, a function of the model and a batch that gives outputs and targets"
+
 X, Y = torch.arange(20.0).reshape(10, 2), torch.arange(10) % 2
 
 
@@ -283,11 +285,11 @@ def test_a_mapping_is_split_at_its_labels(key):
             "a batch is a mapping with the keys ['label', 'labels']: one of ('labels', 'label', 'targets', 'target') "
             "is needed",
         ),
-        ((X,), "a batch is a tuple of 1: a pair (inputs, targets) or a mapping with labels is needed"),
-        ([X, Y, Y], "a batch is a list of 3: a pair (inputs, targets) or a mapping with labels is needed"),
-        (X[:2], "a batch is a Tensor of 2: a pair (inputs, targets) or a mapping with labels is needed"),
-        (None, "a batch is a NoneType: a pair (inputs, targets) or a mapping with labels is needed"),
-        ("ab", "a batch is a str of 2: a pair (inputs, targets) or a mapping with labels is needed"),
+        ((X,), "a batch is a tuple of 1: a pair (inputs, targets) or a mapping with labels is needed" + STEP),
+        ([X, Y, Y], "a batch is a list of 3: a pair (inputs, targets) or a mapping with labels is needed" + STEP),
+        (X[:2], "a batch is a Tensor of 2: a pair (inputs, targets) or a mapping with labels is needed" + STEP),
+        (None, "a batch is a NoneType: a pair (inputs, targets) or a mapping with labels is needed" + STEP),
+        ("ab", "a batch is a str of 2: a pair (inputs, targets) or a mapping with labels is needed" + STEP),
     ],
 )
 def test_a_batch_without_labels_is_refused(batch, message):
@@ -297,7 +299,7 @@ def test_a_batch_without_labels_is_refused(batch, message):
 
 
 def digest(data):
-    return open_data(data).tensors.fingerprint()
+    return open_data(data).tensors.fingerprint
 
 
 def test_equal_data_has_one_fingerprint():

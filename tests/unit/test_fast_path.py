@@ -12,16 +12,22 @@ from torchvision.datasets import MNIST
 from torchvision.transforms import Compose, Lambda, Normalize, RandomRotation, ToTensor
 
 from pytest_modelcheck.errors import ModelCheckError
-from pytest_modelcheck.evaluation.batches import batches, plain_batches
+from pytest_modelcheck.evaluation.batches import Reading, batches, plain_batches
 from pytest_modelcheck.evaluation.data import open_data
-from pytest_modelcheck.evaluation.predictions import Pass, shared_pass
+from pytest_modelcheck.evaluation.predictions import Pass
+from pytest_modelcheck.evaluation.sharing import Asked
+from pytest_modelcheck.evaluation.sharing import shared_pass as _shared_pass
 
 
 def everything(reader, model, data):
     """Scores and targets of all samples."""
     with torch.no_grad():
-        pairs = list(reader(model, open_data(data, model), "cpu"))
-    return torch.cat([scores for scores, _ in pairs]), torch.cat([targets for _, targets in pairs])
+        found = list(reader(model, Reading(open_data(data, model), "cpu")))
+    return torch.cat([batch.outputs for batch in found]), torch.cat([batch.targets for batch in found])
+
+
+def shared_pass(model, data, shared):
+    return _shared_pass(Asked(model, data), shared)
 
 
 def assert_same(model, data):
@@ -196,7 +202,7 @@ def test_a_model_that_is_random_in_itself_is_read_by_the_loader():
 
     source = open_data(DataLoader(TensorDataset(X, Y), batch_size=10))
     with torch.no_grad():
-        sizes = [len(targets) for _, targets in batches(Noisy(), source, "cpu")]
+        sizes = [len(batch.targets) for batch in batches(Noisy(), Reading(source, "cpu"))]
     assert sizes == [10] * 40
 
 

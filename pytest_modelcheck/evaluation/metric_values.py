@@ -1,0 +1,147 @@
+"""A torchmetrics metric on the batches of a pass: its values, by name, and how sure they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pytest_modelcheck.errors import ModelCheckError
+from pytest_modelcheck.evaluation.batches import Batch
+from pytest_modelcheck.evaluation.predictions import Pass
+from pytest_modelcheck.evaluation.uncertainty import Interval, uncertainty
+from pytest_modelcheck.tensors import copied
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Value:
+    """One number of a metric: its name, the number as its own dtype prints it, and its bounds where they are known.
+
+    `average` is the metric's own, `""` where it has none. `why_no_bounds` says why there are none.
+    """
+
+    name: str
+    number: Any
+    average: str = ""
+    low: float | None = None
+    high: float | None = None
+    method: str = ""
+    why_no_bounds: str = ""
+
+
+class Measured:
+    """A copy of a metric or of a `MetricCollection`, reset and on the CPU, that is shown batches."""
+
+    def __init__(self, metric: Any) -> None:
+        self.metric = metric.clone()
+        self.metric.reset()
+        self.metric.to("cpu")
+        self._outputs: list[Any] = []
+        self._targets: list[Any] = []
+
+    def update(self, batch: Batch) -> None:
+        """Show the metric a batch; a `ModelCheckError` that names the batch where it does not take it."""
+        try:
+            # A copy: a metric may write into what it is given, and other gates are shown the same batches.
+            self.metric.update(copied(batch.outputs), copied(batch.targets))
+        except Exception as error:
+            raise ModelCheckError(
+                f"{batch.where}: {type(self.metric).__name__}.update raised {type(error).__name__}: {error}\n"
+                f"  outputs {_shape(batch.outputs)}, targets {_shape(batch.targets)}"
+            ) from error
+        self._outputs.append(batch.outputs)
+        self._targets.append(batch.targets)
+
+    def values(self, confidence: float, class_names: Mapping[int, str]) -> list[Value]:
+        """All numbers that the metric gives, those of vectors by the names of their classes."""
+        import torch
+
+        try:
+            computed = self.metric.compute()
+        except Exception as error:
+            kind = type(self.metric).__name__
+            raise ModelCheckError(f"{kind}.compute raised {type(error).__name__}: {error}") from error
+        found: list[Value] = []
+        # A MetricCollection; any other metric that gives a mapping has made it itself.
+        has_members = isinstance(self.metric, torch.nn.ModuleDict)
+        members = dict(self.metric.items(keep_base=False)) if has_members else {}
+        given = computed if isinstance(computed, Mapping) else {type(self.metric).__name__: computed}
+        for name, value in given.items():
+            part = members.get(name) if isinstance(computed, Mapping) else self.metric
+            bounds = self._bounds(part, confidence)
+            average = str(getattr(self.metric if part is None else part, "average", None) or "")
+            items = list(_numbers(value, str(name), class_names, torch))
+            if not items:
+                raise ModelCheckError(f"{name} gave no number")
+            for position, (own, number) in enumerate(items):
+                low, high = (_at(side, position, len(items)) for side in (bounds.low, bounds.high))
+                found.append(Value(own, number, average, low, high, bounds.method, bounds.why_none))
+        if not found:
+            raise ModelCheckError(f"{type(self.metric).__name__} gave no number")
+        return found
+
+    def _bounds(self, metric: Any, confidence: float) -> Interval:
+        import torch
+
+        if metric is None:
+            return Interval(None, None, "", 0, "it is one of several values of a metric")
+        if not all(isinstance(item, torch.Tensor) for item in (*self._outputs, *self._targets)):
+            return Interval(None, None, "", 0, "its outputs are no tensors")
+        return uncertainty(metric, self._outputs, self._targets, confidence)
+
+
+def replayed(run: Pass) -> Iterator[Batch]:
+    """The batches that a finished pass has kept, in the loader's order and sizes."""
+    import torch
+
+    kept = run.kept or []
+    rows_are_samples = all(
+        isinstance(value, torch.Tensor) and value.dim() and len(value) == len(batch.ids)
+        for batch in kept
+        for value in (batch.outputs, batch.targets)
+    )
+    if run.source.tensors is None or not rows_are_samples:
+        yield from kept
+        return
+    ids = torch.tensor([sample for batch in kept for sample in batch.ids])
+    order = ids.argsort()
+    outputs, targets = (
+        torch.split(torch.cat([getattr(batch, name) for batch in kept])[order], run.source.batch_size)
+        for name in ("outputs", "targets")
+    )
+    start = 0
+    for index, (output, target) in enumerate(zip(outputs, targets, strict=True)):
+        yield Batch(output, target, range(start, start + len(target)), f"batch {index}")
+        start += len(target)
+
+
+def _numbers(value: Any, name: str, class_names: Mapping[int, str], torch: Any) -> Iterator[tuple[str, Any]]:
+    """The numbers in a metric's value, each with its name; a float32 reads as the decimal that it prints as."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _numbers(item, f"{name}.{key}", class_names, torch)
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from _numbers(item, f"{name}[{index}]", class_names, torch)
+    elif isinstance(value, torch.Tensor) and value.dim():
+        for index, item in enumerate(value):
+            yield from _numbers(item, f"{name}[{class_names.get(index, index)}]", class_names, torch)
+    elif isinstance(value, torch.Tensor):
+        widened = value.detach().cpu()
+        yield name, (widened.float() if widened.dtype is torch.bfloat16 else widened).numpy()[()]
+    else:
+        yield name, value
+
+
+def _at(side: float | Sequence[float] | None, position: int, size: int) -> float | None:
+    if side is None or isinstance(side, int | float):
+        return side if size == 1 else None
+    return side[position] if len(side) == size else None
+
+
+def _shape(value: Any) -> str:
+    shape: Tensor | None = getattr(value, "shape", None)
+    return f"{list(shape)} of {value.dtype}" if shape is not None else type(value).__name__
