@@ -26,6 +26,12 @@ class Run:
         """The rows, worst first: by outcome, then by margin, smallest first, then by name."""
         return sorted(self.rows, key=_badness)
 
+    @property
+    def early_stops(self) -> list[float]:
+        """The probabilities that verdicts on a part of their samples are wrong, of those that there are."""
+        told = (row["evidence"].get("early_stop") for row in self.rows if isinstance(row.get("evidence"), Mapping))
+        return [chance for chance in told if isinstance(chance, float) and 0 < chance < 1]
+
     def totals(self) -> str:
         """The number of rows by outcome, in words.
 

@@ -50,6 +50,11 @@ def render(run: Run, *, width: int = 80, quiet: bool = False) -> list[Line]:
         for change in row["changes"]
     ]
     lines.append(Line(_summary(run), ("bold",)))
+    if run.early_stops:
+        number = len(run.early_stops)
+        lines.append(
+            Line(f"early verdicts: {number}, any of them wrong with probability {sum(run.early_stops):.2g} at most")
+        )
     if not run.complete:
         lines.append(Line("incomplete: the run was cut short, and some gates may be missing", ("red",)))
     if any(row["outcome"] in ("failed", "error") for row in run.rows):

@@ -146,7 +146,7 @@ def test_html_needs_no_network_and_runs_nothing():
     page = Page(html_report.render(RUN))
     assert not {"script", "img", "link", "iframe", "object", "form", "a"} & set(page.tags)
     assert not [name for name, _ in page.attributes if name in ("src", "href") or name.startswith("on")]
-    assert ("content", "default-src 'none'; style-src 'unsafe-inline'") in page.attributes
+    assert ("content", "default-src 'none'; style-src 'unsafe-inline'; img-src data:") in page.attributes
 
 
 def test_html_of_an_incomplete_run():
