@@ -100,6 +100,25 @@ def test_a_changed_layer_reads_as_the_readme_shows(sized: pytest.Pytester):
     assert blocks("Parameters", "text")[0] in "\n".join(result.outlines)
 
 
+@pytest.fixture
+def measured(sample: pytest.Pytester) -> pytest.Pytester:
+    for example in ("test_promises.py", "test_asserts.py"):
+        (sample.path / example).unlink()
+    write_files(sample, "Metrics")
+    sample.makeini((sample.path / "tox.ini").read_text(encoding="utf-8") + "\nmarkers = slow\n")
+    return sample
+
+
+def test_the_metric_gates_give_the_message_and_the_table_that_the_readme_shows(measured: pytest.Pytester):
+    options = ("--modelcheck", "--modelcheck-update", "-m", "not slow", "-p", "no:cacheprovider")
+    result = measured.runpytest_inprocess(*options)
+    result.assert_outcomes(passed=4, failed=1, deselected=1)
+    message, table = (block.splitlines() for block in blocks("Metrics", "text"))
+    start = next(index for index, line in enumerate(result.outlines) if line.startswith("verdict"))
+    assert without_seconds(result.outlines[start : start + len(table)]) == without_seconds(table)
+    assert "\n".join(message) in "\n".join(result.outlines)
+
+
 def test_the_check_of_your_own_runs(pytester: pytest.Pytester, modelrepo: None):
     write_files(pytester, "A check of your own")
     result = pytester.runpytest_inprocess("--modelcheck", "-p", "no:cacheprovider")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torchmetrics.classification import MulticlassF1Score
 
 from modelrepo.vision.network import digit_network
 from modelrepo.vision.train import train
-from pytest_modelcheck import assert_accuracy, assert_shape
+from pytest_modelcheck import assert_shape
 
 TEST_HISTOGRAM = [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
 
@@ -71,10 +72,25 @@ def test_every_layer_has_its_published_shape(network):
 
 
 @pytest.mark.modelcheck_accuracy(model="classifier", data="mnist", min=0.985)
+@pytest.mark.modelcheck_accuracy(model="classifier", data="mnist", min=0.98, confidence=0.95)
+@pytest.mark.modelcheck_accuracy(model="classifier", data="mnist", max_drop=0.001, baseline="release")
+@pytest.mark.modelcheck_metric(model="classifier", data="mnist", logged="test_acc", min=0.985)
 def test_the_classifier_reads_digits(): ...
 
 
+@pytest.mark.modelcheck_metric(
+    model="classifier",
+    data="modelcheck_mnist",
+    metric=MulticlassF1Score(num_classes=10, average="macro"),
+    min=0.98,
+    confidence=0.95,
+)
+@pytest.mark.modelcheck_accuracy(model="network", data="modelcheck_mnist", min=0.95, early_stop=1e-6)
+def test_the_classifier_mixes_no_digits_up(): ...
+
+
 @pytest.mark.modelcheck_accuracy(model="classifier", data="modelcheck_mnist", min=0.985, average="macro")
+@pytest.mark.modelcheck_accuracy(model="classifier", data="modelcheck_mnist", min=0.97, per_class=True)
 def test_the_classifier_reads_every_digit(classifier, modelcheck, modelcheck_mnist):
     recalls = modelcheck.evaluate(classifier, modelcheck_mnist).recalls()
     assert {digit: number for digit, (_, number) in recalls.items()} == dict(enumerate(TEST_HISTOGRAM))
@@ -82,10 +98,13 @@ def test_the_classifier_reads_every_digit(classifier, modelcheck, modelcheck_mni
 
 
 @pytest.mark.recipe
-@pytest.mark.modelcheck
-def test_the_recipe_reaches_its_promise(mnist, tmp_path):
-    network = train(tmp_path / "digits.safetensors", epochs=1, seed=7, progress=False).net
-    assert_accuracy(network, mnist, min=0.975)
+@pytest.mark.modelcheck_recipe(train="trained_for_an_epoch", data="mnist", min=0.97, seeds=5)
+def test_the_recipe_reaches_its_promise(): ...
+
+
+@pytest.fixture
+def trained_for_an_epoch(tmp_path):
+    return lambda seed: train(tmp_path / "digits.safetensors", epochs=1, seed=seed, progress=False)
 
 
 @pytest.mark.modelcheck

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from tests.benchmarks import counting, mnist, startup, tokenizers
+from tests.benchmarks import counting, gates, mnist, startup, tokenizers
 
 _BENCHMARKS = (
     ("startup", startup.measure, 40),
     ("mnist", mnist.measure, 5),
+    ("gates", gates.measure, 3),
     ("tokenizers", tokenizers.measure, 3),
     ("counting", counting.measure, 3),
 )
