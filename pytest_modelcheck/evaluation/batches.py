@@ -141,8 +141,8 @@ def fast_batches(model: Module, reading: Reading, data: TensorData) -> Iterator[
         stop = min(start + chunk, size)
         ids = range(start, stop) if order is None else order[start:stop]
         batch = _judged(twin, data, ids, device, f"samples {start} to {stop - 1}")
-        if class_problem(batch):
-            raise BatchError(f"{batch.where}: {class_problem(batch)}")
+        if batch.outputs.shape != (stop - start, plain.outputs.shape[1]):
+            raise BatchError(f"{batch.where}: {class_problem(batch) or 'another number of classes than before'}")
         _settle(model, data, batch, _close_calls(batch.outputs, doubt), batch_size, device)
         yield batch
 

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+# The rows that a metric is shown at a time, of small batches. More save little.
+_ROWS = 256
+
+
 @dataclass(frozen=True)
 class Value:
     """One number of a metric: its name, the number as its own dtype prints it, and its bounds where they are known.
@@ -94,7 +98,10 @@ class Measured:
 
 
 def replayed(run: Pass) -> Iterator[Batch]:
-    """The batches that a finished pass has kept, in the loader's order and sizes."""
+    """The batches that a finished pass has kept, in the loader's order; small ones of tensors several at a time.
+
+    A metric is the same however its samples are parted into batches.
+    """
     import torch
 
     kept = run.kept or []
@@ -108,14 +115,17 @@ def replayed(run: Pass) -> Iterator[Batch]:
         return
     ids = torch.tensor([sample for batch in kept for sample in batch.ids])
     order = ids.argsort()
+    together = max(1, _ROWS // run.source.batch_size) if run.way.step is None else 1
+    size = run.source.batch_size * together
     outputs, targets = (
-        torch.split(torch.cat([getattr(batch, name) for batch in kept])[order], run.source.batch_size)
-        for name in ("outputs", "targets")
+        torch.split(torch.cat([getattr(batch, name) for batch in kept])[order], size) for name in ("outputs", "targets")
     )
     start = 0
     for index, (output, target) in enumerate(zip(outputs, targets, strict=True)):
-        yield Batch(output, target, range(start, start + len(target)), f"batch {index}")
-        start += len(target)
+        stop = start + len(target)
+        where = f"batch {index}" if together == 1 else f"samples {start} to {stop - 1}"
+        yield Batch(output, target, range(start, stop), where)
+        start = stop
 
 
 def _numbers(value: Any, name: str, class_names: Mapping[int, str], torch: Any) -> Iterator[tuple[str, Any]]:

@@ -36,6 +36,8 @@ def _contenders(torch: object) -> dict[str, Callable[[], float]]:
     data = MNISTDataModule()
     data.prepare_data()
     data.setup("test")
+    usual = MNISTDataModule(num_workers=4)
+    usual.setup("test")
     classifier = DigitClassifier(trained_digit_network())
     hidden = _Unwrapped(data.test)
     return {
@@ -44,6 +46,7 @@ def _contenders(torch: object) -> dict[str, Callable[[], float]]:
         "accuracy gate, data it cannot read as tensors": lambda: _gate(classifier, hidden),
         "loop over a DataLoader with torchmetrics": lambda: _loop(classifier, data.test_dataloader()),
         "Trainer.test": lambda: by_trainer(classifier, data),
+        "Trainer.test, 4 workers": lambda: by_trainer(classifier, usual),
     }
 
 

@@ -354,11 +354,15 @@ def test_the_batch_that_a_metric_does_not_take_is_named():
                 raise ValueError("3 is no class")
 
     labels = torch.tensor([0] * 25 + [3] * 5)
-    for data in (TensorDataset(SCORES[:30], labels), Rows(SCORES[:30], labels)):
+    # Small batches of tensors are shown several at a time.
+    for data, where, size in (
+        (TensorDataset(SCORES[:30], labels), "samples 0 to 29", 30),
+        (Rows(SCORES[:30], labels), "batch 2", 10),
+    ):
         result = metric(nn.Identity(), DataLoader(data, batch_size=10), metric=Picky(nan), min=0)
         assert result.message == (
-            "metric of Identity: not measured: batch 2: Picky.update raised ValueError: 3 is no class\n"
-            "  outputs [10, 4] of torch.float32, targets [10] of torch.int64"
+            f"metric of Identity: not measured: {where}: Picky.update raised ValueError: 3 is no class\n"
+            f"  outputs [{size}, 4] of torch.float32, targets [{size}] of torch.int64"
         )
 
 
