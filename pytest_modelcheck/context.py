@@ -35,7 +35,8 @@ class Context:
     `threads` is the number of torch threads of a pass over data, or `None` for torch's own. `full` reads all the data
     even where the verdict is certain. `shared` outlives a gate: what one gate measured and another may use, by a key of
     the measuring side's making. `terminal` is where progress is shown, and `None` where nobody watches. `test` is the
-    gate's file and name, and `folder` where names of files start from. `recorded` is asked through `baseline`.
+    gate's file and name, and `folder` where names of files start from. `tolerances` is the project's table of how far
+    two runs may be apart, by dtype. `recorded` is asked through `baseline`.
     """
 
     record: Callable[[Result], None] = _forget
@@ -47,20 +48,22 @@ class Context:
     terminal: Terminal | None = None
     test: str = ""
     folder: Path | None = None
-    recorded: Callable[[str, str, Content], tuple[Content, bool]] | None = None
+    tolerances: Mapping[str, float] = field(default_factory=dict)
+    recorded: Callable[..., tuple[Content, bool]] | None = None
     shared: dict[Any, Any] = field(default_factory=dict)
 
-    def baseline(self, check: str, content: Content, case: str = "") -> tuple[Content, bool]:
+    def baseline(self, check: str, content: Content, case: str = "", *, is_one: bool = False) -> tuple[Content, bool]:
         """What this gate's check measured last time, and whether today's content was recorded as that just now.
 
-        A check that measures several cases has one baseline for each, under the case's name.
+        A check that measures several cases has one baseline for each, under the case's name. Several calls of a check
+        have one each, unless the case `is_one`: a name that the user gave, with which all are compared.
 
         Raises `ConfigError` outside of a gate, where there is no place to look, and `ModelCheckError` where nothing
         was recorded or the file is refused.
         """
         if self.recorded is None:
             raise ConfigError(f"{check} has a baseline under pytest --modelcheck only: give the promise itself")
-        return self.recorded(check, case, content)
+        return self.recorded(check, case, content, is_one) if is_one else self.recorded(check, case, content)
 
     @contextmanager
     def active(self) -> Iterator[None]:

@@ -125,8 +125,8 @@ def accuracy(
         if average == "macro":
             read_shown(context, "accuracy", run, lambda _: False, _so_far, classes=True)
             judged.append(macro_judged(run.counts().macro(), promised_number("min", min), min or 0, run.seen))
-        elif min is not None and not (per_class or slices):
-            needs_all = max_drop is not None
+        elif min is not None and not per_class:
+            needs_all = max_drop is not None or bool(slices)
             judged.append(_counted(context, run, promised_number("min", min), min, confidence, early_stop, needs_all))
             evidence["early_stop"] = judged[0].chance
         if max_drop is not None:
@@ -182,7 +182,7 @@ def _decision(known: Claim | None, run: Pass, early_stop: float | None, *, is_fu
     if early_stop is None or run.source.order is None:
         return lambda now: "failed" if gate.is_lost(now.seen - now.correct) else ""
     rule = EarlyStop(gate.size, gate.allowed, float(early_stop))
-    return lambda now: rule.decision(now.seen, now.seen - now.correct)
+    return lambda now: rule.decision(now.seen, now.seen - now.correct) if now.seen else ""
 
 
 def _against(
@@ -199,7 +199,7 @@ def _against(
         "right": packed(right),
         "samples": len(right),
     }
-    recorded, is_new = context.baseline("accuracy", today, name)
+    recorded, is_new = context.baseline("accuracy", today, name, is_one=True)
     found = compared(recorded, right, run.fingerprint, name)
     return judged_drop(found, promised_number("max_drop", max_drop), max_drop, confidence, name), int(is_new)
 

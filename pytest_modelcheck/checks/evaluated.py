@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pytest_modelcheck.checks.promises import one_of
 from pytest_modelcheck.context import Context
+from pytest_modelcheck.devices import resolve_device
 from pytest_modelcheck.errors import ConfigError, ModelCheckError
 from pytest_modelcheck.evaluation.batches import Way
 from pytest_modelcheck.evaluation.checkpoint import LoadedModel, loaded
@@ -59,14 +60,14 @@ def asked_of(
 ) -> Asked:
     """What a check asks to be evaluated, in the context of its gate."""
     way = Way(step, precision_named(precision or ""))
-    return Asked(model, data, context.device, context.threads, stage, way, shuffled)
+    return Asked(model, data, context.device, context.threads, stage, way, shuffled, context.seed)
 
 
 def with_checkpoint(context: Context, model: Module, checkpoint: str | Path | None) -> tuple[Module, str]:
     """The model, or a copy with the weights of a checkpoint that the gates of a session share, and what was loaded."""
     if checkpoint is None:
         return model, ""
-    key = ("checkpoint", id(model), str(checkpoint))
+    key = ("checkpoint", id(model))
     known = context.shared.get(key)
     found = loaded(model, checkpoint, folder=context.folder)
     # Loaded anew each time, since model and file may have changed; the copy is shared where they have not.
@@ -121,7 +122,8 @@ def with_parity(context: Context, run: Pass, result: Result) -> Result:
     """The result, with a row for each other device on which the same model was evaluated on the same data."""
     others = passes_elsewhere(run, context.shared) if run.finished else []
     rows = [_parity_row(run, other) for other in others]
-    rows += [_unseen(run, name) for name in context.before if name not in [other.device for other in others]]
+    known = [run.device, *(other.device for other in others)]
+    rows += [_unseen(run, name) for name in dict.fromkeys(map(resolve_device, context.before)) if name not in known]
     if not rows:
         return result
     own = Part(

@@ -21,7 +21,7 @@ from pytest_modelcheck.comparison import Comparison, at_least, at_most, promised
 from pytest_modelcheck.context import Context, current
 from pytest_modelcheck.errors import ConfigError, ModelCheckError
 from pytest_modelcheck.evaluation.logged import logged_values, removed_hooks
-from pytest_modelcheck.evaluation.metric_values import Measured, Value, replayed
+from pytest_modelcheck.evaluation.metric_values import Measured, Value, counts_labels, replayed
 from pytest_modelcheck.evaluation.predictions import Pass
 from pytest_modelcheck.evaluation.sharing import Asked, heard_pass, shared_pass
 from pytest_modelcheck.mechanism import check_together
@@ -122,7 +122,7 @@ def metric(
             run = heard_pass(asked, measured.update)
             read_shown(context, "metric", run, lambda _: False, lambda _: "", classes=False)
         else:
-            for batch in replayed(run):
+            for batch in replayed(run, is_counted=counts_labels(metric)):
                 measured.update(batch)
         values = measured.values(confidence or _USUAL, class_names(run))
     result = _judged(values, min, max, confidence, note, run.device, run.changes, run.seen)
@@ -186,10 +186,11 @@ def _named(values: list[Value], bound: Any) -> list[tuple[Value, float]]:
     """The values that a promise is about; a `ModelCheckError` for a name that the metric does not give."""
     if not isinstance(bound, Mapping):
         return [(value, bound) for value in values]
-    known = {value.name: value for value in values}
+    own = {value.name: value for value in values}
+    known = {**{value.alias: value for value in values if value.alias}, **own}
     missing = [name for name in bound if name not in known]
     if missing:
-        raise ModelCheckError(f"the metric gives no {missing[0]!r}: it gives {', '.join(known)}")
+        raise ModelCheckError(f"the metric gives no {missing[0]!r}: it gives {', '.join(own)}")
     return [(known[name], promised) for name, promised in bound.items()]
 
 

@@ -11,6 +11,7 @@ from pytest_modelcheck.comparison import promised_number
 from pytest_modelcheck.context import Context, current
 from pytest_modelcheck.errors import ConfigError, ModelCheckError
 from pytest_modelcheck.evaluation.gate import CountGate
+from pytest_modelcheck.evaluation.identity import weights_digest
 from pytest_modelcheck.evaluation.intervals import RecipeTest, flake_rate
 from pytest_modelcheck.evaluation.predictions import Pass
 from pytest_modelcheck.evaluation.sharing import shared_pass
@@ -63,11 +64,17 @@ def recipe(
     context = current()
     threshold = promised_number("min", min)
     counts: list[tuple[int, int]] = []
+    weights: dict[str, int] = {}
     verdict, passes, device = "", 0, ""
     changes: list[str] = []
     with progress("recipe", seeds, "seeds", context.terminal) as advance:
         for seed in range(context.seed, context.seed + seeds):
-            run, changed = _trained_and_judged(context, train, seed, data, step, stage)
+            run, changed, digest = _trained_and_judged(context, train, seed, data, step, stage)
+            if digest and digest in weights:
+                raise ModelCheckError(
+                    f"train gave the same weights for seeds {weights[digest]} and {seed}: they are one run, and not two"
+                )
+            weights[digest] = seed
             counts.append((run.correct, run.seen))
             device, changes = run.device, [*changes, *changed, *run.changes]
             passes += CountGate(threshold, run.seen).compare(run.correct).ok
@@ -99,7 +106,7 @@ def recipe(
 
 def _trained_and_judged(
     context: Context, train: Any, seed: int, data: Any, step: Any, stage: str
-) -> tuple[Pass, list[str]]:
+) -> tuple[Pass, list[str], str]:
     """The finished pass of the model of one seed, and what training it changed in the process."""
     try:
         # Each model starts from the same world, whatever the training before it left behind.
@@ -115,7 +122,7 @@ def _trained_and_judged(
             read_shown(context, "recipe", run, lambda _: False, lambda _: "", classes=True)
     except ModelCheckError as error:
         raise ModelCheckError(f"the model of seed {seed}: {error}") from error.__cause__
-    return run, world
+    return run, world, weights_digest(model) if any(True for _ in model.parameters()) else ""
 
 
 def _promised(promised: float, seeds: int) -> str:

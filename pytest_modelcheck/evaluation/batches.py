@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_modelcheck.errors import ModelCheckError
-from pytest_modelcheck.evaluation.copies import model_copy
+from pytest_modelcheck.evaluation.copies import channels_last
 from pytest_modelcheck.evaluation.data import Source, split_batch
 from pytest_modelcheck.evaluation.outputs import BatchError, class_problem, finite_problem, output_of
 from pytest_modelcheck.evaluation.precision import Forward, forward_in
@@ -27,6 +27,12 @@ Step = Callable[[Any, Any], tuple[Any, Any]]
 # Images per chunk on the fast path.
 _CHUNK = 250
 _SMALLEST = 16
+
+# The samples by which a model and its data are known again.
+_KNOWN_BY = 32
+
+# How much coarser than those of float32 the scores of a narrower precision are.
+_ROUGH = 50
 
 # How many samples from elsewhere in the data the first batch is judged among, at least.
 _FEWEST_OTHERS = 32
@@ -84,14 +90,40 @@ def batches(model: Module, reading: Reading) -> Iterator[Batch]:
     return fast_batches(model, reading, reading.source.tensors)
 
 
+def first_of_tensors(model: Module, reading: Reading) -> Batch | None:
+    """What the model gives for the first samples of whole tensors, by which it is known again; `None` of other data."""
+    data = reading.source.tensors
+    if data is None or not reading.way.is_plain:
+        return None
+    try:
+        return _judged(model, data, range(min(_KNOWN_BY, len(data.targets))), reading.device, "batch 0")
+    except ModelCheckError:  # the batches themselves will say what is wrong
+        return None
+
+
+def first_of_all(model: Module, reading: Reading, witness: Callable[[Any], object]) -> Batch:
+    """What the model gives for the loader's first batch; all batches are read, and seen by the witness."""
+    first: list[Any] = []
+    for batch in _read(reading.source.loader):
+        witness(batch)
+        first = first or [batch]
+    return next(plain_batches(model, replace(reading, source=replace(reading.source, loader=first))))
+
+
 def plain_batches(model: Module, reading: Reading) -> Iterator[Batch]:
     """What the model gives for each batch of the loader."""
-    source, order, start = reading.source, reading.source.order, 0
     forward = forward_in(model, reading.way.precision, reading.device)
+    if reading.source.order is not None:
+        _require_each_alone(forward, reading)
+    yield from _plainly(forward, reading)
+
+
+def _plainly(forward: Forward, reading: Reading) -> Iterator[Batch]:
+    source, order, start = reading.source, reading.source.order, 0
     for index, batch in enumerate(_read(source.loader)):
         reading.witness(batch)
         where = f"batch {index}"
-        moved = moved_to(source.transfer(model, batch, reading.device), reading.device)
+        moved = moved_to(source.transfer(forward.model, batch, reading.device), reading.device)
         if reading.way.step is not None:
             inputs, (outputs, targets) = None, _stepped(forward, reading.way.step, moved, where)
         else:
@@ -108,6 +140,34 @@ def plain_batches(model: Module, reading: Reading) -> Iterator[Batch]:
         yield _checked(Batch(outputs, targets, ids, where, inputs), reading.way)
 
 
+def _require_each_alone(forward: Forward, reading: Reading) -> None:
+    """Raise a `BatchError` where the samples of the loader's first batch get other classes among others.
+
+    Data in random order comes in other batches than the user's own.
+    """
+    source, way = reading.source, reading.way
+    size = min(source.batch_size, len(source.order or ()))
+    others = max(size, _FEWEST_OTHERS)
+    spread = sorted({len(source.order or ()) * step // others for step in range(others)})
+    rows = [*spread, *reversed(range(size))]
+    alone = replace(source.reordered(list(range(size))), batch_size=size)
+    among = replace(source, batch_size=len(rows)).reordered(rows)
+    found = []
+    for part in (alone, among):
+        plain = replace(reading, source=replace(part, order=None, size=None), witness=id)
+        batch = next(_plainly(forward, plain))
+        problem = class_problem(batch)
+        if problem:
+            raise BatchError(f"{batch.where}: {problem}")
+        found.append(batch.outputs)
+    own, other = found[0], found[1][len(spread) :].flip(0)
+    scale = max(float(own.abs().max()), 1.0)
+    if way.precision:
+        scale *= _ROUGH
+    if float((own - other).abs().max()) > 1e-3 * scale or not bool((own.argmax(1) == other.argmax(1)).all()):
+        raise BatchError("a sample's scores depend on the others of its batch: early_stop needs each judged alone")
+
+
 def fast_batches(model: Module, reading: Reading, data: TensorData) -> Iterator[Batch]:
     """What `plain_batches` gives, read as whole tensors in larger chunks through a channels-last copy of the model.
 
@@ -119,7 +179,7 @@ def fast_batches(model: Module, reading: Reading, data: TensorData) -> Iterator[
     """
     device, batch_size = reading.device, reading.source.batch_size
     size, first = len(data.targets), min(reading.source.batch_size, len(data.targets))
-    twin = _channels_last(model, data)
+    twin = channels_last(model, data.inputs(range(1)))
     plain = _judged(model, data, range(first), device, "batch 0")
     if class_problem(plain):
         yield from plain_batches(model, reading)
@@ -224,7 +284,7 @@ def _checked(batch: Batch, way: Way) -> Batch:
     outputs, targets = (
         tree_map_only(torch.Tensor, lambda item: item.detach().cpu(), item) for item in (batch.outputs, batch.targets)
     )
-    problem = finite_problem(outputs, way.step is None)
+    problem = finite_problem(outputs, way.step is None) or finite_problem(targets, False).replace("scores", "targets")
     if problem:
         raise BatchError(f"{batch.where}: {problem}", batch.inputs)
     return Batch(outputs, targets, batch.ids, batch.where, batch.inputs)
@@ -234,16 +294,3 @@ def _close_calls(scores: Tensor, doubt: float) -> list[int]:
     best = scores.topk(2, dim=1).values
     rows: list[int] = (best[:, 0] - best[:, 1] <= doubt).nonzero().flatten().tolist()
     return rows
-
-
-def _channels_last(model: Module, data: TensorData) -> Module:
-    """A copy of a convolutional model in the memory layout that is fastest on a CPU, or the model itself."""
-    import torch
-
-    has_convolution = any(isinstance(module, torch.nn.Conv2d) for module in model.modules())
-    if not has_convolution or data.inputs(range(1)).dim() != 4:
-        return model
-    try:
-        return model_copy(model).to(memory_format=torch.channels_last)
-    except Exception:  # what cannot be copied is used as it is
-        return model

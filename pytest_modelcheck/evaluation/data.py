@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from pytest_modelcheck import process
 from pytest_modelcheck.errors import ModelCheckError, require
 from pytest_modelcheck.evaluation.tensor_data import TensorData, tensor_data
 from pytest_modelcheck.tensors import moved_to
@@ -58,7 +59,7 @@ class Source:
         torch = require("torch", "reading data")
         old = self.loader
         loader = torch.utils.data.DataLoader(
-            torch.utils.data.Subset(old.dataset, order),
+            torch.utils.data.Subset(old.dataset if self.order is None else old.dataset.dataset, order),
             batch_size=self.batch_size,
             collate_fn=old.collate_fn,
             num_workers=old.num_workers,
@@ -163,9 +164,12 @@ def _not_data(data: object) -> ModelCheckError:
 def _loader_of(module: Any, stage: str) -> Any:
     name = "test_dataloader" if stage == "test" else "val_dataloader"
     try:
-        module.prepare_data()
-        module.setup(stage)
-        loader = getattr(module, name)()
+        # A module that splits at random splits in the same way for each gate.
+        with process.preserved_world():
+            process.seed_world(0)
+            module.prepare_data()
+            module.setup(stage)
+            loader = getattr(module, name)()
     except Exception as error:
         kind = type(module).__name__
         raise ModelCheckError(f"{kind} gave no {stage} data: {type(error).__name__}: {error}") from error
@@ -182,6 +186,11 @@ def _size(torch: Any, loader: Any) -> int | None:
             raise ModelCheckError(
                 f"an iterable data set with {loader.num_workers} workers gives every sample {loader.num_workers} times "
                 "unless it shards itself, which cannot be seen. Evaluate with num_workers=0 or 1"
+            )
+        if loader.drop_last:
+            raise ModelCheckError(
+                "the loader has drop_last=True and leaves the last samples of an iterable data set unread. Evaluate "
+                "with drop_last=False"
             )
         return None
     batches = loader.batch_sampler
@@ -207,10 +216,11 @@ def _size(torch: Any, loader: Any) -> int | None:
             f"the loader's {type(sampler).__name__} draws {size:,} samples of {len(loader.dataset):,}: some would "
             "count twice. Evaluate on each sample once"
         )
-    if type(sampler) is torch.utils.data.RandomSampler and size < len(loader.dataset):
+    is_drawn = type(sampler) in (torch.utils.data.RandomSampler, torch.utils.data.WeightedRandomSampler)
+    if is_drawn and size < len(loader.dataset):
         raise ModelCheckError(
-            f"the loader's RandomSampler draws {size:,} samples of {len(loader.dataset):,}, others each time. Evaluate "
-            "on all of them"
+            f"the loader's {type(sampler).__name__} draws {size:,} samples of {len(loader.dataset):,}, others each "
+            "time. Evaluate on all of them"
         )
     if batches is None:
         return None  # each item of the data set is a batch already, of a size of its own

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,9 +48,10 @@ def logged_values(asked: Asked, seed: int) -> tuple[dict[str, Any], Source, str,
     name = "pytorch_lightning" if package == "pytorch_lightning" else "lightning.pytorch"
     lightning = require(name, "logged=")
     kind, _, index = where.partition(":")
-    with process.preserved_world(), _quiet(), process.preserved_world() as world:
+    with process.preserved_world(), _quiet(), _own_settings(), process.preserved_world() as world:
         # A copy: the step may collect what it saw in the module, and the next run starts without it.
         subject = model_copy(model)
+        _reset_metrics(subject)
         # Importing Lightning's trainer, and running it, draws random numbers.
         process.seed_world(seed)
         trainer = lightning.Trainer(
@@ -61,6 +63,9 @@ def logged_values(asked: Asked, seed: int) -> tuple[dict[str, Any], Source, str,
             enable_progress_bar=False,
             enable_model_summary=False,
             inference_mode=False,
+            limit_test_batches=1.0,
+            limit_val_batches=1.0,
+            fast_dev_run=False,
         )
         run = trainer.test if asked.stage == "test" else trainer.validate
         module = source.module
@@ -84,6 +89,24 @@ def removed_hooks(model: Any) -> str:
     """The words about the hooks of a LightningModule that are no longer called, `""` where it has none of them."""
     removed = [hook for hook in _REMOVED if callable(getattr(type(model), hook, None))]
     return f"; it has {', '.join(removed)}, which Lightning 2 no longer calls: log in the step" if removed else ""
+
+
+def _reset_metrics(model: Any) -> None:
+    """What metrics inside of the module saw before is no part of this run."""
+    for module in model.modules():
+        is_metric = any(base.__module__.partition(".")[0] == "torchmetrics" for base in type(module).__mro__)
+        if is_metric and callable(getattr(module, "reset", None)):
+            module.reset()
+
+
+@contextmanager
+def _own_settings() -> Iterator[None]:
+    """Without the environment's settings of Trainers, which may cut a run short."""
+    held = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("PL_TRAINER_")}
+    try:
+        yield
+    finally:
+        os.environ.update(held)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_modelcheck.errors import ModelCheckError
 from pytest_modelcheck.evaluation.batches import Batch
+from pytest_modelcheck.evaluation.confusion import KINDS
 from pytest_modelcheck.evaluation.predictions import Pass
 from pytest_modelcheck.evaluation.uncertainty import Interval, uncertainty
 from pytest_modelcheck.tensors import copied
@@ -24,7 +25,8 @@ _ROWS = 256
 class Value:
     """One number of a metric: its name, the number as its own dtype prints it, and its bounds where they are known.
 
-    `average` is the metric's own, `""` where it has none. `why_no_bounds` says why there are none.
+    `average` is the metric's own, `""` where it has none. `why_no_bounds` says why there are none. `alias` is the name
+    with the index of a class in the place of its name.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Value:
     high: float | None = None
     method: str = ""
     why_no_bounds: str = ""
+    alias: str = ""
 
 
 class Measured:
@@ -43,6 +46,14 @@ class Measured:
         self.metric = metric.clone()
         self.metric.reset()
         self.metric.to("cpu")
+        parts = [item for item in self.metric.modules() if hasattr(item, "_defaults")]
+        if parts and not any(item._defaults for item in parts):
+            raise ModelCheckError(
+                f"{type(metric).__name__} declares no state (add_state): reset() takes back nothing that it saw before"
+            )
+        self._takes_values = any(base.__name__ == "BaseAggregator" for base in type(metric).__mro__)
+        self._rows_are_samples = True
+        self._ignored = True
         self._outputs: list[Any] = []
         self._targets: list[Any] = []
 
@@ -50,7 +61,10 @@ class Measured:
         """Show the metric a batch; a `ModelCheckError` that names the batch where it does not take it."""
         try:
             # A copy: a metric may write into what it is given, and other gates are shown the same batches.
-            self.metric.update(copied(batch.outputs), copied(batch.targets))
+            if self._takes_values:  # its second argument is a weight
+                self.metric.update(copied(batch.outputs))
+            else:
+                self.metric.update(copied(batch.outputs), copied(batch.targets))
         except Exception as error:
             raise ModelCheckError(
                 f"{batch.where}: {type(self.metric).__name__}.update raised {type(error).__name__}: {error}\n"
@@ -58,11 +72,17 @@ class Measured:
             ) from error
         self._outputs.append(batch.outputs)
         self._targets.append(batch.targets)
+        self._rows_are_samples &= len(batch.targets) == len(batch.ids)
+        ignored = getattr(self.metric, "ignore_index", None)
+        is_known = ignored is not None and hasattr(batch.targets, "all")
+        self._ignored = self._ignored and is_known and bool((batch.targets == ignored).all())
 
     def values(self, confidence: float, class_names: Mapping[int, str]) -> list[Value]:
         """All numbers that the metric gives, those of vectors by the names of their classes."""
         import torch
 
+        if self._ignored:
+            raise ModelCheckError(f"every target is {type(self.metric).__name__}'s ignore_index: nothing is measured")
         try:
             computed = self.metric.compute()
         except Exception as error:
@@ -77,12 +97,15 @@ class Measured:
             part = members.get(name) if isinstance(computed, Mapping) else self.metric
             bounds = self._bounds(part, confidence)
             average = str(getattr(self.metric if part is None else part, "average", None) or "")
-            items = list(_numbers(value, str(name), class_names, torch))
+            has_classes = getattr(part, "num_classes", None) == len(class_names)
+            items = list(_numbers(value, str(name), class_names if has_classes else {}, torch))
+            plain = [own for own, _ in _numbers(value, str(name), {}, torch)]
             if not items:
                 raise ModelCheckError(f"{name} gave no number")
             for position, (own, number) in enumerate(items):
                 low, high = (_at(side, position, len(items)) for side in (bounds.low, bounds.high))
-                found.append(Value(own, number, average, low, high, bounds.method, bounds.why_none))
+                alias = plain[position]
+                found.append(Value(own, number, average, low, high, bounds.method, bounds.why_none, alias))
         if not found:
             raise ModelCheckError(f"{type(self.metric).__name__} gave no number")
         return found
@@ -94,13 +117,23 @@ class Measured:
             return Interval(None, None, "", 0, "it is one of several values of a metric")
         if not all(isinstance(item, torch.Tensor) for item in (*self._outputs, *self._targets)):
             return Interval(None, None, "", 0, "its outputs are no tensors")
+        if not self._rows_are_samples:
+            return Interval(None, None, "", 0, "its rows are parts of samples, which are no draws of their own")
         return uncertainty(metric, self._outputs, self._targets, confidence)
 
 
-def replayed(run: Pass) -> Iterator[Batch]:
-    """The batches that a finished pass has kept, in the loader's order; small ones of tensors several at a time.
+def counts_labels(metric: Any) -> bool:
+    """Whether a metric counts predicted classes, so that it is the same however samples are parted into batches."""
+    members = metric.values() if hasattr(metric, "keys") else [metric]
+    names = [type(item).__name__ for item in members if type(item).__module__.startswith("torchmetrics.")]
+    kinds = [name.removeprefix("Multiclass") in KINDS for name in names if name.startswith("Multiclass")]
+    return len(kinds) == len(members) and all(kinds)
 
-    A metric is the same however its samples are parted into batches.
+
+def replayed(run: Pass, *, is_counted: bool = False) -> Iterator[Batch]:
+    """The batches that a finished pass has kept, in the loader's order and sizes.
+
+    For a metric that counts labels, small batches of tensors come several at a time.
     """
     import torch
 
@@ -115,7 +148,7 @@ def replayed(run: Pass) -> Iterator[Batch]:
         return
     ids = torch.tensor([sample for batch in kept for sample in batch.ids])
     order = ids.argsort()
-    together = max(1, _ROWS // run.source.batch_size) if run.way.step is None else 1
+    together = max(1, _ROWS // run.source.batch_size) if is_counted and run.way.step is None else 1
     size = run.source.batch_size * together
     outputs, targets = (
         torch.split(torch.cat([getattr(batch, name) for batch in kept])[order], size) for name in ("outputs", "targets")
@@ -130,6 +163,8 @@ def replayed(run: Pass) -> Iterator[Batch]:
 
 def _numbers(value: Any, name: str, class_names: Mapping[int, str], torch: Any) -> Iterator[tuple[str, Any]]:
     """The numbers in a metric's value, each with its name; a float32 reads as the decimal that it prints as."""
+    if isinstance(value, Mapping | list | tuple | torch.Tensor) and getattr(value, "ndim", True) and not len(value):
+        raise ModelCheckError(f"{name} gave no number")
     if isinstance(value, Mapping):
         for key, item in value.items():
             yield from _numbers(item, f"{name}.{key}", class_names, torch)
@@ -138,7 +173,12 @@ def _numbers(value: Any, name: str, class_names: Mapping[int, str], torch: Any) 
             yield from _numbers(item, f"{name}[{index}]", class_names, torch)
     elif isinstance(value, torch.Tensor) and value.dim():
         for index, item in enumerate(value):
-            yield from _numbers(item, f"{name}[{class_names.get(index, index)}]", class_names, torch)
+            yield from _numbers(
+                item,
+                f"{name}[{class_names.get(index, index) if len(value) == len(class_names) else index}]",
+                class_names,
+                torch,
+            )
     elif isinstance(value, torch.Tensor):
         widened = value.detach().cpu()
         yield name, (widened.float() if widened.dtype is torch.bfloat16 else widened).numpy()[()]

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from pytest_modelcheck import guard, process
 from pytest_modelcheck.devices import placed
 from pytest_modelcheck.errors import ModelCheckError
-from pytest_modelcheck.evaluation.batches import Batch, Reading, Way, batches
+from pytest_modelcheck.evaluation.batches import Batch, Reading, Way, batches, first_of_all, first_of_tensors
 from pytest_modelcheck.evaluation.data import Source
 from pytest_modelcheck.evaluation.gate import ClassCounts
+from pytest_modelcheck.evaluation.outputs import BatchError
 from pytest_modelcheck.evaluation.tally import Tally
-from pytest_modelcheck.tensors import bytes_of, leaves_in, require_module, tensors_in
+from pytest_modelcheck.tensors import bytes_of, leaves_in, require_module, same_tensors, tensors_in
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -47,6 +48,7 @@ class Pass:
         threads: int | None = None,
         way: Way | None = None,
         listener: Listener | None = None,
+        seed: int = 0,
     ) -> None:
         self.size = source.size
         self.source = source
@@ -61,6 +63,9 @@ class Pass:
         self._bytes = 0
         self._threads = threads
         self._listener = listener
+        self._seed = seed
+        self._random: process.World | None = None
+        self._first: Batch | None = None
         self._digest = hashlib.sha256()
         self._batches: Iterator[Batch] | None = None
         self._problem: ModelCheckError | None = None
@@ -107,7 +112,12 @@ class Pass:
         try:
             self._read_on(model, enough)
         except ModelCheckError as error:
-            self._problem = error
+            # Told again without its traceback, which would hold the model.
+            again = (
+                BatchError(str(error), error.inputs) if isinstance(error, BatchError) else ModelCheckError(str(error))
+            )
+            self._problem = again
+            self._batches = None
             raise
         except BaseException:  # a time limit or Ctrl-C: what was read so far cannot be read on from
             self.broken_off = True
@@ -127,23 +137,58 @@ class Pass:
     def _read_on(self, model: Module, enough: Callable[[Pass], bool]) -> None:
         with self._running(model) as target:
             if self._batches is None:
-                self._batches = batches(model, Reading(self.source, target, self.way, self._note, self._witness))
+                reading = Reading(self.source, target, self.way, self._note, self._witness)
+                self._first = first_of_tensors(model, reading)
+                self._batches = batches(model, reading)
             for batch in self._batches:
                 self._add(batch)
                 if enough(self) and (self.size is None or self.seen < self.size):
+                    self._pause()
                     return
         self._finish()
 
+    def _pause(self) -> None:
+        """Keep what it takes to read on; processes that read ahead are let go, and the pass with them."""
+        if getattr(self.source.loader, "num_workers", 0):
+            self._batches = None
+            self.broken_off = True
+
+    def repeats(self, model: Module, source: Source) -> bool:
+        """Whether a model and data still give what they gave: the first samples the same outputs, the data all of it.
+
+        Whole tensors are known by their digest. Other data is read again to its end, but not judged again.
+        """
+        digest = hashlib.sha256()
+        try:
+            with self._running(model, is_probe=True) as target:
+                reading = Reading(source, target, self.way)
+                again = first_of_tensors(model, reading)
+                if again is None:
+                    again = first_of_all(model, reading, lambda batch: add_to_digest(digest, batch))
+                    if digest.hexdigest() != self._digest.hexdigest():
+                        return False
+        except Exception:  # the pass that is then made will say what is wrong
+            return False
+        first = self._first
+        return first is not None and same_tensors((first.outputs, first.targets), (again.outputs, again.targets))
+
     @contextmanager
-    def _running(self, model: Module) -> Iterator[str]:
+    def _running(self, model: Module, *, is_probe: bool = False) -> Iterator[str]:
         torch = require_module(model)
         with process.preserved_world(), guard.preserved_model(model) as changes, placed(model, self.device) as target:
             self.device = target
             if self._threads is not None:
                 torch.set_num_threads(self._threads)
             model.eval()
+            # A model that draws numbers draws the same in every run, and goes on where the pass was left.
+            if self._random is None or is_probe:
+                process.seed_world(self._seed)
+            else:
+                self._random.restore_random()
             with torch.no_grad(), process.preserved_world() as world:
                 yield target
+                if not is_probe:
+                    self._random = process.World()
         for change in (*changes, *world):
             self._note(change)
 
@@ -162,6 +207,7 @@ class Pass:
         elif self.kept is not None:
             self._bytes += sum(item.nbytes for value in (batch.outputs, batch.targets) for _, item in tensors_in(value))
             small = Batch(batch.outputs, batch.targets, batch.ids, batch.where)
+            self._first = self._first or small
             self.kept.append(small)
             if self._bytes > _KEPT:
                 self.kept = None

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from pytest_modelcheck import process
 from pytest_modelcheck.devices import device_of, resolve_device
 from pytest_modelcheck.evaluation.batches import Way
 from pytest_modelcheck.evaluation.data import Source, open_data
 from pytest_modelcheck.evaluation.identity import model_identity, weights_digest
-from pytest_modelcheck.evaluation.predictions import Listener, Pass, add_to_digest
+from pytest_modelcheck.evaluation.predictions import Listener, Pass
 from pytest_modelcheck.tensors import require_module
 
 if TYPE_CHECKING:
     from torch.nn import Module
 
-# Samples of a data set of the user's own that are read again before a pass over it is shared.
-_PROBES = 32
-
-# Models that are gone of which passes are remembered.
-_REMEMBERED = 4
+# Passes that are remembered of a session: of those that are read to their ends, and of the others.
+_FINISHED, _BEGUN = 8, 4
 
 
 @dataclass(frozen=True)
@@ -30,7 +26,7 @@ class Asked:
     """What a gate asks to be evaluated, and how: a model on data, on a device (`""` for where the model is).
 
     `stage` chooses the loader of a LightningDataModule, `way` how batches are judged. `shuffled` is the seed of a
-    random order, and `None` for the order of the data.
+    random order, and `None` for the order of the data. A model that draws numbers draws them from `seed`.
     """
 
     model: Module
@@ -40,15 +36,16 @@ class Asked:
     stage: str = "test"
     way: Way = field(default_factory=Way)
     shuffled: str | None = None
+    seed: int = 0
 
 
 def shared_pass(asked: Asked, shared: MutableMapping[Any, Any]) -> Pass:
     """The pass of this model over this data on this device, begun by an earlier gate or new.
 
-    A pass is shared while the model, torch's settings and the data are what they were: by the digest of whole tensors,
-    or, for a map-style data set of the user's own, by the same object and the digest of samples from all over it. A
-    stream is read by each gate. A pass over whole tensors that was begun in random order is read on in that order by
-    gates that judge all samples; over other data they make one in the data's own batches.
+    A pass is shared while the model, torch's settings and the data are what they were: by their digests, and by what
+    the model still gives for the first samples. Whole tensors have a digest; a map-style data set of the user's own is
+    read again to its end, and not judged again. A stream is judged by each gate. A pass over whole tensors that was
+    begun in random order is read on by gates that judge all samples; over other data they make one of their own.
     """
     require_module(asked.model)
     source = open_data(asked.data, asked.model, asked.stage)
@@ -57,15 +54,15 @@ def shared_pass(asked: Asked, shared: MutableMapping[Any, Any]) -> Pass:
     identity = _identity(source, asked) if digest else None
     key = ("pass", digest, where, source.batch_size, id(asked.way.step), asked.way.precision, identity)
     found = shared.get(key) if identity is not None else None
-    if isinstance(found, Pass) and _serves(found, asked):
+    if isinstance(found, Pass) and _serves(found, asked) and _still_holds(found, asked.model, source):
         return found
     if asked.shuffled is not None and source.can_be_reordered and source.size is not None:
-        told = identity[-1] if isinstance(identity, tuple) else identity
+        told = source.size if isinstance(identity, tuple) else identity
         seed = f"{asked.shuffled} {weights_digest(asked.model)} {told}"
         source = source.reordered(_drawn(source.size, seed))
-    made = Pass(asked.model, source, device=where, threads=asked.threads, way=asked.way)
+    made = Pass(asked.model, source, device=where, threads=asked.threads, way=asked.way, seed=asked.seed)
     if identity is not None:
-        _forget_the_dead(shared)
+        _forget_the_oldest(shared)
         # What stands in the key by its id is held, so that no other object gets it.
         shared[key] = made
         shared["held", key] = (asked.data, asked.way, named)
@@ -76,25 +73,29 @@ def shared_pass(asked: Asked, shared: MutableMapping[Any, Any]) -> Pass:
 
 def _serves(found: Pass, asked: Asked) -> bool:
     """Whether an earlier gate's pass tells what is asked, or can be read on until it does."""
-    # One that is finished says all of another model that is the same in everything, as a fixture may build for each
-    # test; one that is not can only be read on with its own.
-    is_readable = found.is_of(asked.model) or (found.finished and found.is_whole)
-    if found.source.order is None or asked.shuffled is not None:
-        return is_readable
-    # Of whole tensors it is known that each sample is judged alone; elsewhere other batches may give other scores.
-    return is_readable and found.is_whole and found.source.tensors is not None
+    if not found.is_whole:
+        return found.is_of(asked.model) and found.source.order is None and found.source.tensors is not None
+    # Of whole tensors it is known that each sample is judged alone, in any order. A pass that is finished says all of
+    # another model that is the same in everything, as a fixture may build for each test.
+    if found.source.tensors is not None and found.way.is_plain:
+        return found.finished or found.is_of(asked.model)
+    return found.finished and found.source.order is None
 
 
-def _forget_the_dead(shared: MutableMapping[Any, Any]) -> None:
-    """Let go of passes whose models are gone, but for the latest of those that are finished."""
-    dead = [(key, value) for key, value in shared.items() if isinstance(value, Pass) and not value.is_alive]
-    finished = [key for key, value in dead if value.finished]
-    # One that is not finished keeps its model alive.
-    begun = [key for key, value in shared.items() if isinstance(value, Pass) and value.seen and not value.finished]
-    for key in [*begun[:-_REMEMBERED], *finished[:-_REMEMBERED]]:
+def _still_holds(found: Pass, model: Module, source: Source) -> bool:
+    """Whether a pass still is of this model and data: what went wrong is told again, what went well looked at again."""
+    return not found.is_whole or not found.seen or found.repeats(model, source)
+
+
+def _forget_the_oldest(shared: MutableMapping[Any, Any]) -> None:
+    """Let go of all but the latest passes: each keeps its outputs, and one that is not finished its model."""
+    passes = [(key, value) for key, value in shared.items() if isinstance(value, Pass)]
+    finished = [key for key, value in passes if value.finished]
+    begun = [key for key, value in passes if value.seen and not value.finished]
+    for key in [*finished[:-_FINISHED], *begun[:-_BEGUN]]:
         shared.pop(key)
         shared.pop(("held", key), None)
-    for key in [key for key in shared if isinstance(key, tuple) and key[0] == "kin"][:-_REMEMBERED]:
+    for key in [key for key in shared if isinstance(key, tuple) and key[0] == "kin"][:-_BEGUN]:
         shared.pop(key)
 
 
@@ -109,9 +110,18 @@ def _drawn(size: int, seed: str) -> list[int]:
 
 def heard_pass(asked: Asked, listener: Listener) -> Pass:
     """A pass of its own, whose batches a listener hears, for one that cannot use what a shared pass has kept."""
-    source = open_data(asked.data, asked.model, asked.stage)
+    # In the loader's own batches.
+    source = replace(open_data(asked.data, asked.model, asked.stage), tensors=None)
     where = resolve_device(asked.device) if asked.device else device_of(asked.model)
-    return Pass(asked.model, source, device=where, threads=asked.threads, way=asked.way, listener=listener)
+    return Pass(
+        asked.model,
+        source,
+        device=where,
+        threads=asked.threads,
+        way=asked.way,
+        listener=listener,
+        seed=asked.seed,
+    )
 
 
 def passes_elsewhere(run: Pass, shared: MutableMapping[Any, Any]) -> list[Pass]:
@@ -128,21 +138,4 @@ def _identity(source: Source, asked: Asked) -> object:
         return source.tensors.fingerprint
     if source.size is None or not source.is_ordered:
         return None
-    dataset = source.loader.dataset
-    size = len(dataset)
-    rows = sorted({size * step // _PROBES for step in range(_PROBES)} | {size - 1})
-    # Samples that are another each time, as of random crops, are no data that could be read for another gate. Random
-    # numbers are drawn on from the first reading to the second, so that they differ.
-    with process.preserved_world():
-        try:
-            read = [[dataset[row] for row in rows] for _ in range(2)]
-        except Exception:  # the pass itself will say what is wrong
-            return None
-    one, other = map(_digest_of, read)
-    return (id(asked.data), asked.stage, size, one) if one == other else None
-
-
-def _digest_of(value: Any) -> str:
-    digest = hashlib.sha256()
-    add_to_digest(digest, value)
-    return digest.hexdigest()
+    return id(asked.data), asked.stage, source.size

@@ -22,18 +22,26 @@ class GateBaselines:
         self._test = plain(_without_device(item.nodeid.partition("::")[2] or item.name, device))
         self._update = update
         self._calls: Counter[str] = Counter()
+        self._recorded: set[str] = set()
 
     def restart(self) -> None:
         """Begin a new try of the test."""
         self._calls.clear()
+        self._recorded.clear()
 
-    def __call__(self, check: str, case: str, content: Content) -> tuple[Content, bool]:
-        """What was recorded for this call of the check, and this case of it, and whether that was just now."""
+    def __call__(self, check: str, case: str, content: Content, is_one: bool = False) -> tuple[Content, bool]:
+        """What was recorded for this call of the check, and this case of it, and whether that was just now.
+
+        A case that `is_one` has one baseline for all calls: the first records it, and the others are compared with it.
+        """
         name = f"{check} {case}" if case else check
         self._calls[name] += 1
-        call = self._calls[name]
+        call = 1 if is_one else self._calls[name]
         key = plain(f"{self._test} {name}" + (f" {call}" if call > 1 else ""))
-        return self._store.compare_or_record(key, plain(content), self._update)
+        update = "" if key in self._recorded else self._update
+        found = self._store.compare_or_record(key, plain(content), update)
+        self._recorded.add(key)
+        return found
 
 
 def _without_device(test: str, device: str) -> str:

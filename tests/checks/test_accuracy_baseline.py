@@ -373,7 +373,8 @@ def test_a_promise_that_makes_no_sense_is_refused_at_collection(gate, promises, 
 def test_a_baseline_is_compared_where_a_context_tells_one():
     recorded = {}
 
-    def remember(check, case, content):
+    def remember(check, case, content, is_one):
+        assert is_one
         known = recorded.setdefault((check, case), content)
         return known, known is content
 

@@ -93,7 +93,7 @@ def test_classes_have_the_names_that_their_data_set_gives_them():
         assert result.measured == "worst class 'bee': 0.5000 (5 of 10)"
         assert result.message.split("\n")[3] == "  class 'bee' taken for 'ant': 4"
         early = accuracy(nn.Identity(), given, min=0.99, early_stop=0.01)
-        assert early.message.split("\n")[1].startswith("  recall of class 'bee': ")
+        assert early.message.split("\n")[1].startswith(tuple(f"  recall of class {name!r}: " for name in data.classes))
     for names in (["ant", "bee"], ["ant", "bee", "bee"], [0, 1, 2]):
         data.classes = names
         assert accuracy(nn.Identity(), data, min=0.9, per_class=True).measured == "worst class 1: 0.5000 (5 of 10)"
@@ -111,7 +111,8 @@ def test_every_slice_is_held_to_the_promise_the_worst_first(expect):
         slices=SLICES,
         outcome="failed",
         message="""
-        accuracy of Identity: 2 of 4 slices are right too rarely for 0.9.
+        accuracy of Identity: 23 of 30 samples are correct, and 27 are needed for 0.9 (4 too few).
+        2 of 4 slices are right too rarely for 0.9.
           slice front: 8 of 15 (0.5333), and 14 are needed
           slice third: 8 of 10 (0.8000), and 9 are needed
           class 1 taken for 0: 4
@@ -121,8 +122,8 @@ def test_every_slice_is_held_to_the_promise_the_worst_first(expect):
         """,
     )
     assert (result.promised, result.measured) == (
-        "every slice at least 0.9",
-        "worst slice front: 0.5333 (8 of 15)",
+        "at least 0.9 (27 of 30); every slice at least 0.9",
+        "0.7667 (23 of 30); worst slice front: 0.5333 (8 of 15)",
     )
     kept = accuracy(nn.Identity(), UNEVEN, min=0.5, slices={"front": [True] * 15 + [False] * 15}, per_class=True)
     assert (kept.ok, kept.promised) == (True, "every class at least 0.5; every slice at least 0.5")

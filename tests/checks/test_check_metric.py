@@ -111,6 +111,11 @@ def read_alike(model, *columns, step=None):
     yield model, DataLoader(Rows(*columns), batch_size=10), step
 
 
+def loss(model, batch):
+    """The first score of each sample, each of the same weight."""
+    return model(batch[0])[:, 0], torch.ones(len(batch[1]))
+
+
 CLASSES = list(read_alike(nn.Identity(), SCORES, LABELS))
 ALIKE = [
     *((f"f1 {name}", MulticlassF1Score(4, average=name), CLASSES) for name in ("micro", "macro", "weighted", None)),
@@ -126,7 +131,7 @@ ALIKE = [
     ("root", MeanSquaredError(squared=False), list(read_alike(nn.Identity(), SIZES[:, None], SCORES[:, :1]))),
     ("outputs", MeanSquaredError(num_outputs=4), list(read_alike(nn.Identity(), SCORES, SCORES.flip(1)))),
     ("perplexity", Perplexity(), list(read_alike(tokens(), TOKENS, TOKENS.flip(1)))),
-    ("loss", MeanMetric(), list(read_alike(nn.Identity(), SCORES, LABELS, step=lambda m, b: (m(b[0])[:, 0], b[1])))),
+    ("loss", MeanMetric(), list(read_alike(nn.Identity(), SCORES, LABELS, step=loss))),
     ("collection", MetricCollection([MulticlassF1Score(4), MulticlassRecall(4), MulticlassPrecision(4)]), CLASSES),
     ("prefix", MetricCollection({"a": MulticlassAUROC(4), "b": MulticlassF1Score(4)}, prefix="test_"), CLASSES),
     ("mapping", Computing(shares), CLASSES),
@@ -354,15 +359,11 @@ def test_the_batch_that_a_metric_does_not_take_is_named():
                 raise ValueError("3 is no class")
 
     labels = torch.tensor([0] * 25 + [3] * 5)
-    # Small batches of tensors are shown several at a time.
-    for data, where, size in (
-        (TensorDataset(SCORES[:30], labels), "samples 0 to 29", 30),
-        (Rows(SCORES[:30], labels), "batch 2", 10),
-    ):
+    for data in (TensorDataset(SCORES[:30], labels), Rows(SCORES[:30], labels)):
         result = metric(nn.Identity(), DataLoader(data, batch_size=10), metric=Picky(nan), min=0)
         assert result.message == (
-            f"metric of Identity: not measured: {where}: Picky.update raised ValueError: 3 is no class\n"
-            f"  outputs [{size}, 4] of torch.float32, targets [{size}] of torch.int64"
+            "metric of Identity: not measured: batch 2: Picky.update raised ValueError: 3 is no class\n"
+            "  outputs [10, 4] of torch.float32, targets [10] of torch.int64"
         )
 
 
