@@ -23,6 +23,7 @@ class _ModelState:
     training: list[tuple[Module, bool]]
     hooks: dict[str, tuple[Module, dict[str, dict[int, Any]]]]
     learning: dict[str, tuple[Tensor, bool]] = field(default_factory=dict)
+    unhooked: list[Module] = field(default_factory=list)
 
 
 # The last three say how the hooks of the first are called.
@@ -36,6 +37,9 @@ _HOOKS = (
     "_forward_pre_hooks_with_kwargs",
 )
 
+# Where transformers notes that it has hooked a model, which it does once, in the first pass that is asked for more.
+_HOOKED = "_output_capturing_hooks_installed"
+
 # What a module holds by name.
 _HELD = ("_parameters", "_buffers", "_modules")
 
@@ -44,8 +48,9 @@ _HELD = ("_parameters", "_buffers", "_modules")
 def preserved_model(model: Module) -> Iterator[list[str]]:
     """Restore a model's weights, buffers, train flags, hooks and `requires_grad` at the end, and name what changed.
 
-    Train flags are restored without a word, since a check sets them itself; everything else that changed is named
-    in the list that it yields. Tensors on the meta device have no values and are left alone.
+    Train flags are restored without a word, since a check sets them itself, and so are the hooks by which transformers
+    captures hidden states; everything else that changed is named in the list that it yields. Tensors on the meta device
+    have no values and are left alone.
 
     Raises `ModelCheckError` for a lazy module that has not run: its first pass cannot be taken back.
     """
@@ -68,6 +73,7 @@ def _remember(model: Module) -> _ModelState:
         training=[(module, module.training) for module in modules.values()],
         hooks={name: (module, _hooks_of(module)) for name, module in modules.items()},
         learning={name: (tensor, tensor.requires_grad) for name, tensor in model.named_parameters()},
+        unhooked=[module for module in modules.values() if _HOOKED not in vars(module)],
     )
 
 
@@ -122,15 +128,28 @@ def _restore(model: Module, state: _ModelState) -> list[str]:
         for kind, before_hooks in hooks.items():
             registry = getattr(module, kind)
             if dict(registry) != before_hooks:
-                changed_hooks.append(f"the hooks of {name or 'the model'} were changed")
+                if _is_told(dict(registry), before_hooks):
+                    changed_hooks.append(f"the hooks of {name or 'the model'} were changed")
                 registry.clear()
                 registry.update(before_hooks)
+    for module in state.unhooked:
+        vars(module).pop(_HOOKED, None)
     changes += dict.fromkeys(changed_hooks)
     for name, (tensor, flag) in state.learning.items():
         if tensor.requires_grad != flag:
             changes.append(f"requires_grad of {name} was changed from {flag} to {not flag}")
             tensor.requires_grad_(flag)
     return changes
+
+
+def _is_told(after: dict[int, Any], before: dict[int, Any]) -> bool:
+    """Whether hooks were changed by anyone but transformers, which hooks a model again when it is asked to."""
+    others = {key: hook for key, hook in after.items() if key in before or not _is_of_transformers(hook)}
+    return others != before
+
+
+def _is_of_transformers(hook: Any) -> bool:
+    return str(getattr(hook, "__module__", "")).startswith("transformers.")
 
 
 def _restore_held(state: _ModelState) -> list[str]:

@@ -21,17 +21,27 @@ def embedding_tables(model: Any, embedding: str = "input") -> dict[str, int]:
     >>> embedding_tables(nn.Sequential(nn.Embedding(8, 4), nn.Linear(4, 2)))
     {'input': 8}
     """
-    require_module(model)
-    table = _input_table(model) if embedding == "input" else _at(model, embedding)
+    table = input_table(model, embedding)
     tables = {"input": _rows(table, embedding)}
     decoder = _asked(model, "get_decoder")
     inner = None if decoder is None else _asked(decoder, "get_input_embeddings")
     if inner is not None and inner is not table:
         tables["decoder's"] = _rows(inner, "decoder's")
-    # A head may sit in a part of the model; the smallest one counts.
-    heads = [_asked(part, "get_output_embeddings") for part in model.modules()]
-    rows = [_rows(head, "output") for head in heads if head is not None]
+    # The smallest one counts.
+    rows = [_rows(head, "output") for head in output_heads(model)]
     return {**tables, "output": min(rows)} if rows else tables
+
+
+def input_table(model: Any, embedding: str = "input") -> Any:
+    """The layer of the input embeddings, found as in `embedding_tables`."""
+    require_module(model)
+    return _input_table(model) if embedding == "input" else _at(model, embedding)
+
+
+def output_heads(model: nn.Module) -> list[Any]:
+    """The layers of the output embeddings, each once; a head may sit in a part of the model."""
+    heads = [_asked(part, "get_output_embeddings") for part in model.modules()]
+    return list({id(head): head for head in heads if head is not None}.values())
 
 
 def _input_table(module: nn.Module) -> Any:

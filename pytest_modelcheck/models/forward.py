@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_modelcheck import guard, process
 from pytest_modelcheck.devices import placed
 from pytest_modelcheck.errors import ModelCheckError
-from pytest_modelcheck.models.meta import called_without_numbers, is_on_meta
+from pytest_modelcheck.models.meta import called_without_numbers, emptied, is_on_meta
 from pytest_modelcheck.tensors import called, copied, is_finite, moved_to, require_module, same_tensors, tensors_in
 
 if TYPE_CHECKING:
@@ -53,18 +53,21 @@ def run(
     entered: Iterable[tuple[Module, Entry]] = (),
     device: str = "",
     attempt: Callable[[], AbstractContextManager[object]] = nullcontext,
+    meta: bool = False,
 ) -> Observation:
     """The same for modules that are watched: each is told of its calls, with arguments, keywords and output.
 
     Those that are `entered` are told before, with arguments and keywords as they go in.
 
-    `attempt` is entered around the forward alone. A model on the meta device runs there, without numbers, and twice
-    where the first try needs one.
+    `attempt` is entered around the forward alone. A model on the meta device, or any where `meta` is true, runs there,
+    without numbers, and twice where the first try needs one.
     """
     torch = require_module(model)
+    without_numbers = meta or is_on_meta(model)
     with (
+        emptied(model) if without_numbers else nullcontext(),
         guard.preserved_model(model) as changes,
-        placed(model, device) if not is_on_meta(model) else nullcontext("meta") as target,
+        nullcontext("meta") if without_numbers else placed(model, device) as target,
         ExitStack() as hooks,
         torch.no_grad(),
         process.preserved_world() as world,

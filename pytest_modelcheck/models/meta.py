@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from pytest_modelcheck import guard
 from pytest_modelcheck.errors import ModelCheckError
 from pytest_modelcheck.tensors import called, moved_to
 
@@ -23,24 +24,66 @@ def is_on_meta(model: Module) -> bool:
     return all(item.is_meta for item in parameters) if parameters else any(item.is_meta for item in model.buffers())
 
 
+@contextmanager
+def emptied(model: Module) -> Iterator[None]:
+    """The model with tensors on the meta device in the place of its own, which come back at the end.
+
+    Raises `ModelCheckError` for a scripted model, which keeps its tensors where nothing can be put in their place.
+    """
+    import torch
+
+    guard.refuse_lazy(model)
+    scripted = [path or "it" for path, item in model.named_modules() if isinstance(item, torch.jit.ScriptModule)]
+    if scripted:
+        raise ModelCheckError(f"{scripted[0]} is scripted, and cannot be emptied for the meta device: leave meta out")
+    with _replaced(model, lambda item: item if item.is_meta else torch.empty_like(item, device="meta")):
+        yield
+
+
 def called_without_numbers(model: Module, inputs: Any, attempt: Callable[[], AbstractContextManager[object]]) -> Any:
     """What a model on the meta device gives: tensors that have shapes and dtypes, and no numbers.
 
     Where the forward asks a tensor for its number, as masks do, the pass is made again with fake tensors; `attempt` is
-    entered around each pass. Raises `ModelCheckError` where it needs a number all the same, with the error that names
-    the place.
+    entered around each pass. Raises `ModelCheckError` where it needs a number all the same, with the error and the
+    innermost layer in which it was raised.
     """
-    import torch
     from torch._subclasses.fake_tensor import FakeTensorMode
 
     try:
-        with _replaced(model, lambda item: item if item.is_meta else torch.empty_like(item, device="meta")), attempt():
+        with emptied(model), attempt():
             return called(model, moved_to(inputs, "meta"))
     except ModelCheckError as error:
-        if "meta" not in str(error.__cause__):
-            raise
+        # Also "Meta tensors", in the words of torch's operators.
+        if "meta" not in str(error.__cause__).lower():
+            raise _placed(model, error) from error.__cause__
+    try:
         with FakeTensorMode(allow_non_fake_inputs=True), _replaced(model, _empty), attempt():
             return called(model, _emptied(inputs))
+    except ModelCheckError as error:
+        told = _placed(model, error)
+        raise ModelCheckError(f"{told}\n{_NEEDS_NUMBERS}") from error.__cause__
+
+
+_NEEDS_NUMBERS = (
+    "  On the meta device there are no numbers to compute or to decide by: give the model with its weights."
+)
+
+
+def _placed(model: Module, error: ModelCheckError) -> ModelCheckError:
+    """The same error with the innermost module of the model whose forward it came through."""
+    names = {id(module): name for name, module in model.named_modules()}
+    place = None
+    frame = error.__cause__.__traceback__ if error.__cause__ is not None else None
+    while frame is not None:
+        owner = frame.tb_frame.f_locals.get("self")
+        if id(owner) in names:
+            place = owner
+        frame = frame.tb_next
+    if place is None:
+        return error
+    layer, kind = names[id(place)], type(place).__name__
+    told, behind, shapes = str(error).rpartition("\n  inputs: ")
+    return ModelCheckError(f"{told}\n  in {f'layer {layer} ({kind})' if layer else kind}{behind}{shapes}")
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -42,11 +43,11 @@ class Unwrapped:
         return f" (inside of {', '.join(self.wrappers)})" if self.wrappers else ""
 
 
-def unwrapped(subject: Any) -> Unwrapped:
+def unwrapped(subject: Any, *, meta: bool = True) -> Unwrapped:
     """The model inside of `torch.compile`, DDP and FSDP, or what a factory builds on the meta device.
 
-    A factory is a class or a function without arguments; nothing that it builds takes memory. Raises `ModelCheckError`
-    where there is no model, or where the factory cannot build on the meta device.
+    A factory is a class or a function without arguments; nothing that it builds takes memory, unless `meta` is false
+    and it is called as it is. Raises `ModelCheckError` where there is no model, or where the factory cannot build.
 
     >>> from torch import nn
     >>> unwrapped(nn.DataParallel(nn.Linear(4, 3))).wrappers
@@ -57,8 +58,8 @@ def unwrapped(subject: Any) -> Unwrapped:
     torch = require("torch", "looking at a model")
     model, wrappers = subject, []
     if callable(subject) and not isinstance(subject, torch.nn.Module):
-        model = _built(subject, torch)
-        wrappers.append("a factory, built on the meta device")
+        model = _built(subject, torch.device("meta") if meta else nullcontext())
+        wrappers.append("a factory, built on the meta device" if meta else "a factory")
     while isinstance(model, torch.nn.Module):
         _refuse_shards(model)
         inside = _inside_of(model)
@@ -119,11 +120,12 @@ def _refuse_shards(model: Module) -> None:
             )
 
 
-def _built(factory: Any, torch: Any) -> Any:
+def _built(factory: Any, place: AbstractContextManager[object]) -> Any:
     try:
-        with torch.device("meta"):
+        with place:
             return factory()
     except Exception as error:
+        where = "" if isinstance(place, nullcontext) else " on the meta device"
         raise ModelCheckError(
-            f"it cannot be built on the meta device: {type(error).__name__}: {error}. Give the model itself"
+            f"it cannot be built{where}: {type(error).__name__}: {error}. Give the model itself"
         ) from error

@@ -22,10 +22,25 @@ def small_bert():
     return DistilBertModel(DistilBertConfig(vocab_size=50, dim=16, hidden_dim=32, n_heads=2, n_layers=2))
 
 
+def lightning_with_example():
+    model = lightning()
+    model.example_input_array = torch.zeros(4, 1, 28, 28)
+    return model
+
+
 def lightning():
     from modelrepo.vision.classifier import DigitClassifier
 
     return DigitClassifier()
+
+
+class First(nn.Module):
+    def forward(self, pair):
+        return pair[0]
+
+
+def gru_with_head():
+    return nn.Sequential(nn.GRU(3, 4), First())
 
 
 def scripted():
@@ -96,13 +111,15 @@ KEPT = [
     ("meta", lambda: nn.Linear(4, 3, device="meta"), torch.zeros(2, 4), {"expected": [2, 3]}),
     ("scripted", scripted, torch.zeros(2, 4), {"expected": [2, 3]}),
     ("nan weights", lambda: _filled(nn.Linear(4, 3)), torch.zeros(2, 4), {"expected": [2, 3]}),
+    ("made inputs", small_bert, {"input_ids": ("batch tokens", "int64")}, {"expected": [2, 7, 16]}),
+    ("made tensor", lambda: resnet18(weights=None), ("batch 3 64 64", "float32"), {"expected": "batch 1000"}),
+    ("list of shapes", lambda: nn.GRU(3, 4), torch.zeros(7, 2, 3), {"expected": ["7 batch 4", "1 batch 4"]}),
+    ("glob", small_bert, TOKENS, {"expected": "batch tokens 16", "layer": "transformer.layer.*.ffn"}),
+    ("part of a layer", gru_with_head, torch.zeros(7, 2, 3), {"expected": "1 batch 4", "layer": "0:1"}),
+    ("built", lambda: lambda: nn.Linear(4, 3), torch.zeros(2, 4), {"expected": "batch 3", "finite": True}),
+    ("beside", lambda: nn.ReLU(), torch.ones(2), {"expected": "2", "dtype": "torch.float32", "range": (1, 1)}),
     ("compiled", lambda: torch.compile(nn.Linear(4, 3), backend="eager"), torch.zeros(2, 4), {"expected": [2, 3]}),
 ]
-
-
-class First(nn.Module):
-    def forward(self, pair):
-        return pair[0]
 
 
 def _filled(model):
@@ -155,7 +172,7 @@ BROKEN = [
         torch.zeros(7, 2, 3),
         {"expected": "2 7 4"},
         "shape of Sequential: output is [7, 2, 4], promised [2, 7, 4]: axis 0 is 7, promised 2; axis 1 is 2, promised "
-        "7.",
+        "7 (made by layer 1).",
     ),
     (
         "a name for two sizes",
@@ -180,6 +197,85 @@ BROKEN = [
         "shape of Growing: layer body is [2, 1, 4], promised [batch, n, 4]: axis 1 (n) is 1, promised 3.",
     ),
     (
+        "several layers",
+        small_bert,
+        TOKENS,
+        {"expected": "batch tokens 17", "layer": "transformer.layer.*.ffn"},
+        "shape of DistilBertModel: layer transformer.layer.0.ffn is [2, 7, 16], promised [batch, tokens, 17]: axis 2 "
+        "is 16, promised 17.\n"
+        "layer transformer.layer.1.ffn is [2, 7, 16], promised [batch, tokens, 17]: axis 2 is 16, promised 17.",
+    ),
+    (
+        "the example of a model of Lightning",
+        lightning_with_example,
+        None,
+        {"expected": "batch 11"},
+        "shape of DigitClassifier: output is [4, 10], promised [batch, 11]: axis 1 is 10, promised 11 (made by layer "
+        "net.9).",
+    ),
+    (
+        "inside of a wrapper",
+        lambda: nn.DataParallel(torch.compile(nn.Linear(4, 3), backend="eager")),
+        torch.zeros(2, 4),
+        {"expected": "2 5"},
+        "shape of Linear: output is [2, 3], promised [2, 5]: axis 1 is 3, promised 5.",
+    ),
+    (
+        "scripted",
+        scripted,
+        torch.zeros(2, 4),
+        {"expected": "2 5"},
+        "shape of Sequential: output is [2, 3], promised [2, 5]: axis 1 is 3, promised 5.",
+    ),
+    (
+        "another dtype",
+        lambda: nn.Linear(4, 3).double(),
+        torch.zeros(2, 4).double(),
+        {"expected": "2 3", "dtype": "float32"},
+        "shape of Linear: output is float64, promised float32.",
+    ),
+    (
+        "another device",
+        lambda: nn.Linear(4, 3),
+        torch.zeros(2, 4),
+        {"expected": "2 3", "device": "cuda:1"},
+        "shape of Linear: output is on cpu, promised cuda:1.",
+    ),
+    (
+        "nan",
+        lambda: nn.Sequential(nn.Linear(4, 3), _filled(nn.Linear(3, 2))),
+        torch.zeros(2, 4),
+        {"expected": "2 2", "finite": True},
+        "shape of Sequential: output is not finite: 4 of 4 elements are NaN or infinite, promised finite (made by "
+        "layer 1).\nThe first: parameter 1.weight is not finite.",
+    ),
+    (
+        "infinite",
+        lambda: nn.Identity(),
+        torch.tensor([0.0, float("inf")]),
+        {"expected": "2", "range": (0, 1)},
+        "shape of Identity: output is not finite: 1 of 2 elements is NaN or infinite, promised from 0 to 1.",
+    ),
+    (
+        "out of range",
+        lambda: nn.Identity(),
+        torch.tensor([0.1, 0.3]),
+        {"expected": "2", "range": (0.1, 0.2)},
+        "shape of Identity: output is from 0.1 to 0.3, promised from 0.1 to 0.2.",
+    ),
+    (
+        "everything at once",
+        lambda: nn.Identity(),
+        torch.tensor([-1, 3]),
+        {"expected": "3", "range": (0, 2), "dtype": "float32", "device": "cuda"},
+        """
+        shape of Identity: output is [2], promised [3]: axis 0 is 2, promised 3.
+        output is int64, promised float32.
+        output is on cpu, promised cuda.
+        output is from -1 to 3, promised from 0 to 2.
+        """,
+    ),
+    (
         "no batch",
         lambda: nn.Linear(4, 3),
         torch.zeros(0, 4),
@@ -202,8 +298,23 @@ UNMEASURED = [
         lambda: nn.GRU(3, 4),
         torch.zeros(7, 2, 3),
         {"expected": "7 2 4"},
-        "shape of GRU: not measured: the output holds 2 tensors (0 [7, 2, 4], 1 [1, 2, 4]). Name the layer that makes "
-        "the one that is meant",
+        "shape of GRU: not measured: the output holds 2 tensors (0 [7, 2, 4], 1 [1, 2, 4]): name the one that is "
+        "meant, expected={'output:0': ...}",
+    ),
+    (
+        "several tensors of a layer",
+        gru_with_head,
+        torch.zeros(7, 2, 3),
+        {"expected": "7 2 4", "layer": "0"},
+        "shape of Sequential: not measured: layer 0 holds 2 tensors (0 [7, 2, 4], 1 [1, 2, 4]): name the one that is "
+        "meant, '0:0'",
+    ),
+    (
+        "a list of another length",
+        lambda: nn.GRU(3, 4),
+        torch.zeros(7, 2, 3),
+        {"expected": ["7 2 4"]},
+        "shape of GRU: not measured: 'output' names 2 tensors, and 1 shape in a list: one for each is expected",
     ),
     (
         "no tensor",
@@ -241,8 +352,8 @@ UNMEASURED = [
         scripted,
         torch.zeros(2, 4),
         {"expected": "...", "layer": "0"},
-        "shape of RecursiveScriptModule: not measured: layer '0' cannot be looked into (get_submodule is not supported "
-        "on ScriptModules): check the model itself",
+        "shape of RecursiveScriptModule: not measured: layer '0' is scripted, and cannot be looked into: check the "
+        "model itself",
     ),
     (
         "lazy",
@@ -257,7 +368,37 @@ UNMEASURED = [
         lambda: len,
         torch.zeros(2, 4),
         {"expected": "2 4"},
-        "shape of len: not measured: builtin_function_or_method is no torch.nn.Module: give the model itself",
+        "shape of len: not measured: it cannot be built: TypeError: len() takes exactly one argument (0 given). Give "
+        "the model itself",
+    ),
+    (
+        "built, and no module",
+        lambda: list,
+        torch.zeros(2, 4),
+        {"expected": "2 4"},
+        "shape of list: not measured: list is no torch.nn.Module: give the model itself, or a function without "
+        "arguments that builds it",
+    ),
+    (
+        "no inputs",
+        lambda: nn.Linear(4, 3),
+        None,
+        {"expected": "2 3"},
+        "shape of Linear: not measured: the inputs are None, and the model has no example_input_array: give inputs",
+    ),
+    (
+        "values of nothing",
+        lambda: nn.Linear(4, 3),
+        torch.zeros(0, 4),
+        {"expected": "_ 3", "finite": True},
+        "shape of Linear: not measured: output is [0, 3] and has no elements, whose values could be measured",
+    ),
+    (
+        "a range of complex numbers",
+        lambda: nn.Identity(),
+        torch.zeros(2, dtype=torch.complex64),
+        {"expected": "2", "range": (0, 1)},
+        "shape of Identity: not measured: output is complex64, and has neither a lowest nor a highest value",
     ),
     (
         "on two devices",
@@ -279,17 +420,61 @@ def test_what_has_no_shape_is_an_error(expect, make, inputs, promises, message):
 @pytest.mark.parametrize(
     ("promises", "message"),
     [
-        ({}, "shape needs the promise 'expected'; its promises are expected, layer"),
+        (
+            {},
+            "shape needs the promise 'expected'; its promises are expected, layer, dtype, finite, range, device, meta",
+        ),
         (
             {"expected": None},
             "expected: None is no shape: a list such as [1, 7, 768] or a string such as 'batch 7 768'",
         ),
-        ({"expected": [1, -1]}, "expected: -1 is no axis: a size, a name, _ or ... is expected"),
-        ({"expected": [1, float("nan")]}, "expected: nan is no axis: a size, a name, _ or ... is expected"),
+        ({"expected": [1, -1]}, "expected: -1 is no axis: a size, a name, _, ... or 2*tokens+1 is expected"),
+        ({"expected": [1, float("nan")]}, "expected: nan is no axis: a size, a name, _, ... or 2*tokens+1 is expected"),
         ({"expected": "2 3", "layer": 4}, "layer=4: a text (str) is expected"),
         (
+            {"expected": "batch tok.ens"},
+            "expected: 'tok.ens' is no axis: a size, a name, _, ... or 2*tokens+1 is expected\n"
+            "  batch tok.ens\n           ^",
+        ),
+        (
             {"expected": "batch tok-ens"},
-            "expected: 'tok-ens' is no axis: a size, a name, _ or ... is expected\n  batch tok-ens\n        ^",
+            "expected: 'tok-ens' uses tok and ens, whose size nothing tells: let them stand alone in another shape, "
+            "such as that of an input\n  batch tok-ens\n        ^",
+        ),
+        ({"expected": {}}, "expected={}: a shape, or a mapping from names to shapes, is expected"),
+        ({"expected": {3: "2"}}, "expected has the key 3: the name of an input, layer or output is expected"),
+        (
+            {"expected": {"a:": "2"}},
+            "expected: 'a:' names no tensor: 'input:NAME', 'output:NAME', 'layer:NAME' and 'LAYER:0' do",
+        ),
+        (
+            {"expected": {"output:a:0": "2"}},
+            "expected: 'output:a:0' names no tensor: 'input:NAME', 'output:NAME', 'layer:NAME' and 'LAYER:0' do",
+        ),
+        (
+            {"expected": {"a": "b c", "d": "b 2*(c+1"}},
+            "expected['d']: '2*(c+1' is no axis: a size, a name, _, ... or 2*tokens+1 is expected\n  b 2*(c+1\n"
+            "          ^",
+        ),
+        (
+            {"expected": {"a": "2"}, "layer": "0"},
+            "layer goes with one shape: name the layer in expected, where the others are",
+        ),
+        (
+            {"expected": "2 3", "layer": ""},
+            "layer: '' names no tensor: 'input:NAME', 'output:NAME', 'layer:NAME' and 'LAYER:0' do",
+        ),
+        ({"expected": "2 3", "finite": False}, "finite=False: True is expected, or nothing"),
+        ({"expected": "2 3", "range": 1}, "range=1: a pair of the lowest and the highest value is expected"),
+        ({"expected": "2 3", "range": (1, 0)}, "range=(1, 0): the lowest value comes first"),
+        ({"expected": "2 3", "range": (0, float("nan"))}, "range[1]=nan: a finite number is expected"),
+        ({"expected": "2 3", "device": "auto"}, "device='auto': one device is expected: cpu, cuda, cuda:N or mps"),
+        ({"expected": "2 3", "device": "gpu"}, "unknown device 'gpu': auto, cpu, cuda, cuda:N or mps is expected"),
+        ({"expected": "2 3", "dtype": "float33"}, "'float33' is no dtype of torch: 'float32', 'int64' or 'bool' are"),
+        ({"expected": "2 3", "meta": 1}, "meta=1: True or False is expected"),
+        (
+            {"expected": "2 3", "meta": True, "finite": True},
+            "finite cannot be promised with meta=True, where tensors have shapes and dtypes only",
         ),
     ],
 )
@@ -370,7 +555,12 @@ def test_a_failure_leaves_no_hook():
 def test_the_measurement_names_what_was_bound():
     result = shape(nn.Linear(4, 3), torch.zeros(2, 4), expected="batch dim")
     assert (result.promised, result.measured) == ("output [batch, dim]", "[2, 3], with batch=2, dim=3")
-    assert result.evidence == {"layer": "", "shapes": [[2, 3]], "sizes": {"batch": 2, "dim": 3}}
+    assert result.evidence == {
+        "layer": "",
+        "places": ["output"],
+        "shapes": [[2, 3]],
+        "sizes": {"batch": 2, "dim": 3},
+    }
 
 
 def test_a_device_that_is_not_there_is_an_error(monkeypatch):
@@ -395,4 +585,4 @@ def test_the_assert_form_raises_what_the_result_says():
 
 
 def test_the_examples_in_the_docstring_are_true(examples):
-    assert examples(shape) == 4
+    assert examples(shape) == 6
