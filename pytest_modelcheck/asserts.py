@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from pytest_modelcheck.checks.accuracy import accuracy
+from pytest_modelcheck.checks.attention import attention
 from pytest_modelcheck.checks.conformance import tokenizer_conforms
+from pytest_modelcheck.checks.embeddings import embedding_table, nearer
+from pytest_modelcheck.checks.invariances import (
+    batch_invariant,
+    causal,
+    order_sensitive,
+    padding_invariant,
+    permutation_equivariant,
+)
 from pytest_modelcheck.checks.metric import metric
 from pytest_modelcheck.checks.parameters import parameters
 from pytest_modelcheck.checks.recipe import recipe
@@ -14,9 +23,17 @@ from pytest_modelcheck.checks.tokenizer import roundtrip
 from pytest_modelcheck.checks.vocabulary import vocabulary, vocabulary_fits
 
 assert_accuracy = accuracy.assert_form
+assert_attention = attention.assert_form
+assert_batch_invariant = batch_invariant.assert_form
+assert_causal = causal.assert_form
+assert_embedding_table = embedding_table.assert_form
 assert_flops = flops.assert_form
 assert_metric = metric.assert_form
+assert_nearer = nearer.assert_form
+assert_order_sensitive = order_sensitive.assert_form
+assert_padding_invariant = padding_invariant.assert_form
 assert_parameters = parameters.assert_form
+assert_permutation_equivariant = permutation_equivariant.assert_form
 assert_recipe = recipe.assert_form
 assert_roundtrip = roundtrip.assert_form
 assert_shape = shape.assert_form

@@ -100,6 +100,22 @@ def test_a_changed_layer_reads_as_the_readme_shows(sized: pytest.Pytester):
     assert blocks("Parameters", "text")[0] in "\n".join(result.outlines)
 
 
+def test_the_shape_gates_give_the_verdicts_and_the_message_that_the_readme_shows(sample: pytest.Pytester):
+    for example in ("test_promises.py", "test_asserts.py"):
+        (sample.path / example).unlink()
+    write_files(sample, "Shapes and embeddings")
+    result = sample.runpytest_inprocess("--modelcheck", "-p", "no:cacheprovider")
+    result.assert_outcomes(passed=2, failed=1)
+    message, table = (block.splitlines() for block in blocks("Shapes and embeddings", "text"))
+    start = next(index for index, line in enumerate(result.outlines) if line.startswith("verdict"))
+    # Differences are as small as they are on this machine.
+    printed = [line.split()[:3] for line in result.outlines[start : start + len(table) - 1]]
+    assert sorted(printed) == sorted(line.split()[:3] for line in table[:-1])
+    assert result.outlines[start + len(table) - 1] == table[-1]
+    words = re.sub(r"[\d.e-]+", "#", message[0])
+    assert words in [re.sub(r"[\d.e-]+", "#", line) for line in result.outlines]
+
+
 @pytest.fixture
 def measured(sample: pytest.Pytester) -> pytest.Pytester:
     for example in ("test_promises.py", "test_asserts.py"):

@@ -61,6 +61,7 @@ def surroundings(item: pytest.Item) -> Iterator[None]:
         terminal=LiveTerminal(item.config),
         test=f"{item.path.name}::{item.nodeid.partition('::')[2]}",
         folder=item.config.rootpath,
+        tolerances=session.settings.tolerances,
         recorded=state.baselines,
         shared=session.shared,
     )

@@ -36,7 +36,7 @@ class Modelcheck:
         """Every sample of the data, by target and predicted class; the pass is shared with the accuracy gates."""
         context = current()
         with process.preserved_world() as world:
-            run = shared_pass(Asked(model, data, context.device, context.threads), context.shared)
+            run = shared_pass(Asked(model, data, context.device, context.threads, seed=context.seed), context.shared)
             run.read_classes()
         if run.changes or world:
             context.record(_noted(run, (*run.changes, *world)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -35,6 +36,7 @@ class Settings(NamedTuple):
     timeout: float | None
     reports: tuple[Path, ...]
     mnist_root: Path
+    tolerances: Mapping[str, float]
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -92,6 +94,15 @@ def add_options(parser: pytest.Parser) -> None:
     _add(
         parser,
         group,
+        "modelcheck-tolerances",
+        "how far two runs of one model may be apart, as a share of its largest output, by dtype and kind of device: "
+        "float32=1e-4, bfloat16@cuda=0.1 (default: a table of the package)",
+        default="",
+        metavar="TABLE",
+    )
+    _add(
+        parser,
+        group,
         "modelcheck-mnist-root",
         "the folder that holds MNIST/raw, for the fixture modelcheck_mnist, relative to the rootdir (default: data)",
         default="data",
@@ -122,6 +133,7 @@ def read_settings(config: pytest.Config) -> Settings:
             timeout=_timeout(str(_value(config, "modelcheck_timeout"))),
             reports=tuple(_report(config, str(path)) for path in _value(config, "modelcheck_report")),
             mnist_root=config.rootpath / str(_value(config, "modelcheck_mnist_root")),
+            tolerances=_tolerances(str(_value(config, "modelcheck_tolerances"))),
         )
         if settings.enabled and not is_worker(config):
             _require_devices(settings.devices)
@@ -189,6 +201,17 @@ def _timeout(text: str) -> float | None:
     if not (math.isfinite(seconds) and seconds > 0):
         raise ConfigError(f"--modelcheck-timeout={text}: a number of seconds above 0 is expected")
     return min(seconds, _LONGEST_TIMEOUT)
+
+
+def _tolerances(text: str) -> Mapping[str, float]:
+    if not text:
+        return {}
+    from pytest_modelcheck.models.tolerances import parse_tolerances
+
+    try:
+        return parse_tolerances(text)
+    except ConfigError as error:
+        raise ConfigError(f"--modelcheck-tolerances: {error}") from None
 
 
 def _report(config: pytest.Config, text: str) -> Path:

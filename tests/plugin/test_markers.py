@@ -354,8 +354,9 @@ REFUSED = {
         "average='mean': one of micro, macro is expected",
     ),
     "bad shape": (
-        'modelcheck_shape(expected="batch tok-ens 768")',
-        "expected: 'tok-ens' is no axis: a size, a name, _ or ... is expected\n  batch tok-ens 768\n        ^",
+        'modelcheck_shape(expected="batch tok.ens 768")',
+        "expected: 'tok.ens' is no axis: a size, a name, _, ... or 2*tokens+1 is expected\n  batch tok.ens 768\n"
+        "           ^",
     ),
     "subject": (
         "modelcheck_parameters(total=5, model=3)",
@@ -399,8 +400,10 @@ def test_it_is_the_same_under_xdist(all_refused):
 
 MARKS = (
     "modelcheck_roundtrip, modelcheck_tokenizer_conforms, modelcheck_token_ids, modelcheck_vocabulary, "
-    "modelcheck_vocabulary_fits, modelcheck_shape, modelcheck_parameters, modelcheck_summary, modelcheck_flops, "
-    "modelcheck_accuracy, modelcheck_metric, modelcheck_recipe"
+    "modelcheck_vocabulary_fits, modelcheck_shape, modelcheck_embedding_table, modelcheck_nearer, "
+    "modelcheck_order_sensitive, modelcheck_permutation_equivariant, modelcheck_padding_invariant, "
+    "modelcheck_batch_invariant, modelcheck_causal, modelcheck_attention, modelcheck_parameters, modelcheck_summary, "
+    "modelcheck_flops, modelcheck_accuracy, modelcheck_metric, modelcheck_recipe"
 )
 
 UNKNOWN = (
