@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from tests.benchmarks import counting, gates, mnist, startup, tokenizers
+from tests.benchmarks import counting, gates, mnist, shapes, startup, tokenizers
 
 _BENCHMARKS = (
     ("startup", startup.measure, 40),
     ("mnist", mnist.measure, 5),
     ("gates", gates.measure, 3),
     ("tokenizers", tokenizers.measure, 3),
+    ("shapes", shapes.measure, 5),
     ("counting", counting.measure, 3),
 )
 
