@@ -18,7 +18,7 @@ from pytest_modelcheck.checks.evaluated import (
 )
 from pytest_modelcheck.checks.promises import Confidence, Text
 from pytest_modelcheck.comparison import Comparison, at_least, at_most, promised_number
-from pytest_modelcheck.context import Context, current
+from pytest_modelcheck.context import current
 from pytest_modelcheck.errors import ConfigError, ModelCheckError
 from pytest_modelcheck.evaluation.logged import logged_values, removed_hooks
 from pytest_modelcheck.evaluation.metric_values import Measured, Value, counts_labels, replayed
@@ -112,7 +112,7 @@ def metric(
     subject, note = with_checkpoint(context, model, checkpoint)
     asked = asked_of(context, subject, data, step, precision, stage)
     if logged is not None:
-        return _of_logged(context, asked, logged, min, max, note)
+        return _of_logged(asked, logged, min, max, note)
     run: Pass | None = None
     with explained(subject, lambda: run):
         run = shared_pass(asked, context.shared)
@@ -129,8 +129,8 @@ def metric(
     return with_parity(context, run, result)
 
 
-def _of_logged(context: Context, asked: Asked, name: str, low: Any, high: Any, note: str) -> Result:
-    found, source, device, changes = logged_values(asked, context.seed)
+def _of_logged(asked: Asked, name: str, low: Any, high: Any, note: str) -> Result:
+    found, source, device, changes = logged_values(asked)
     if name not in found:
         there, hooks = ", ".join(found), removed_hooks(asked.model)
         raise ModelCheckError(f"nothing is logged as {name!r} in the {asked.stage} step: there is {there}{hooks}")

@@ -28,7 +28,7 @@ _REMOVED = (
 )
 
 
-def logged_values(asked: Asked, seed: int) -> tuple[dict[str, Any], Source, str, list[str]]:
+def logged_values(asked: Asked) -> tuple[dict[str, Any], Source, str, list[str]]:
     """What `Trainer.test`, or `validate`, logs of a LightningModule on data: its own step, loader and precision.
 
     The values by name, the data, the device and what the model changed. One process on one device; nothing is written.
@@ -48,12 +48,12 @@ def logged_values(asked: Asked, seed: int) -> tuple[dict[str, Any], Source, str,
     name = "pytorch_lightning" if package == "pytorch_lightning" else "lightning.pytorch"
     lightning = require(name, "logged=")
     kind, _, index = where.partition(":")
-    with process.preserved_world(), _quiet(), _own_settings(), process.preserved_world() as world:
+    with process.preserved_world(), _quiet(), _own_settings(asked.threads), process.preserved_world() as world:
         # A copy: the step may collect what it saw in the module, and the next run starts without it.
         subject = model_copy(model)
         _reset_metrics(subject)
         # Importing Lightning's trainer, and running it, draws random numbers.
-        process.seed_world(seed)
+        process.seed_world(asked.seed)
         trainer = lightning.Trainer(
             accelerator={"cuda": "gpu"}.get(kind, kind),
             devices=[int(index or 0)] if kind == "cuda" else 1,
@@ -100,8 +100,10 @@ def _reset_metrics(model: Any) -> None:
 
 
 @contextmanager
-def _own_settings() -> Iterator[None]:
-    """Without the environment's settings of Trainers, which may cut a run short."""
+def _own_settings(threads: int | None) -> Iterator[None]:
+    """With the gate's threads, and without the environment's settings of Trainers, which may cut a run short."""
+    if threads is not None:
+        require("torch", "logged=").set_num_threads(threads)
     held = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("PL_TRAINER_")}
     try:
         yield

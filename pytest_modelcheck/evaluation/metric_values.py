@@ -53,7 +53,9 @@ class Measured:
             )
         self._takes_values = any(base.__name__ == "BaseAggregator" for base in type(metric).__mro__)
         self._rows_are_samples = True
-        self._ignored = True
+        # What each part ignores, as long as there is no other target.
+        indices = (getattr(item, "ignore_index", None) for item in self.metric.modules())
+        self._ignored = {index for index in indices if index is not None}
         self._outputs: list[Any] = []
         self._targets: list[Any] = []
 
@@ -73,9 +75,8 @@ class Measured:
         self._outputs.append(batch.outputs)
         self._targets.append(batch.targets)
         self._rows_are_samples &= len(batch.targets) == len(batch.ids)
-        ignored = getattr(self.metric, "ignore_index", None)
-        is_known = ignored is not None and hasattr(batch.targets, "all")
-        self._ignored = self._ignored and is_known and bool((batch.targets == ignored).all())
+        has_values = hasattr(batch.targets, "all")
+        self._ignored = {item for item in self._ignored if has_values and bool((batch.targets == item).all())}
 
     def values(self, confidence: float, class_names: Mapping[int, str]) -> list[Value]:
         """All numbers that the metric gives, those of vectors by the names of their classes."""

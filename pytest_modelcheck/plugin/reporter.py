@@ -13,7 +13,7 @@ from pytest_modelcheck.reports import RENDERERS, terminal
 from pytest_modelcheck.reports.run import Run
 
 # The checks that compare with what was recorded, and tell how much they recorded now.
-_RECORDING = ("token_ids", "summary")
+_RECORDING = ("token_ids", "summary", "accuracy")
 
 
 class Reporter:

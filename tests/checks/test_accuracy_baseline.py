@@ -137,6 +137,12 @@ def test_outside_of_a_gate_there_is_no_baseline():
     assert str(raised.value) == "accuracy has a baseline under pytest --modelcheck only: give the promise itself"
 
 
+def test_a_run_tells_that_it_recorded(gate):
+    recorded, again = (gate.run("--modelcheck-update")[0] for _ in range(2))
+    recorded.stdout.fnmatch_lines(["baselines recorded: 1; review them: git diff '[*]__modelcheck__/[*]'"])
+    assert "baselines recorded" not in again.stdout.str()
+
+
 def test_a_missing_baseline_is_an_error(gate):
     result, row = gate.run()
     result.assert_outcomes(failed=1)

@@ -7,7 +7,7 @@ import torch
 from pytorch_lightning import LightningModule
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
-from torchmetrics import MeanMetric, Metric, SpearmanCorrCoef
+from torchmetrics import MeanMetric, Metric, MetricCollection, SpearmanCorrCoef
 from torchmetrics.classification import MulticlassAccuracy
 
 from pytest_modelcheck.checks.accuracy import accuracy
@@ -255,6 +255,23 @@ def test_targets_that_are_all_ignored_measure_nothing():
     asked = MulticlassAccuracy(4, average="micro", ignore_index=0)
     result = metric(nn.Identity(), (X, torch.zeros_like(Y)), metric=asked, max=0.5)
     assert result.message.endswith("every target is MulticlassAccuracy's ignore_index: nothing is measured")
+
+
+def test_nor_do_they_for_one_metric_of_several():
+    asked = MetricCollection({"all": MulticlassAccuracy(4), "some": MulticlassAccuracy(4, ignore_index=0)})
+    result = metric(nn.Identity(), (X, torch.zeros_like(Y)), metric=asked, max=1)
+    assert result.message.endswith("every target is MetricCollection's ignore_index: nothing is measured")
+
+
+def test_a_logged_run_has_the_threads_of_its_gate():
+    class Asking(Logging):
+        def test_step(self, batch, batch_idx):
+            self.log("threads", float(torch.get_num_threads()))
+
+    before = torch.get_num_threads()
+    with Context(threads=1).active():
+        assert metric(Asking(), DataLoader(TensorDataset(X, Y), batch_size=100), logged="threads", max=1).ok
+    assert torch.get_num_threads() == before
 
 
 def test_an_early_verdict_takes_a_sample():
