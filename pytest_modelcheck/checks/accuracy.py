@@ -122,20 +122,18 @@ def accuracy(
         run = shared_pass(asked, context.shared)
         judged: list[Judged] = []
         evidence: dict[str, Any] = {}
-        if average == "macro":
+        if average == "macro" or max_drop is not None or per_class or slices:
             read_shown(context, "accuracy", run, lambda _: False, _so_far, classes=True)
+        if average == "macro":
             judged.append(macro_judged(run.counts().macro(), promised_number("min", min), min or 0, run.seen))
         elif min is not None and not per_class:
-            needs_all = max_drop is not None or bool(slices)
-            judged.append(_counted(context, run, promised_number("min", min), min, confidence, early_stop, needs_all))
+            judged.append(_counted(context, run, promised_number("min", min), min, confidence, early_stop))
             evidence["early_stop"] = judged[0].chance
         if max_drop is not None:
-            read_shown(context, "accuracy", run, lambda _: False, _so_far, classes=True)
             told, recorded = _against(context, run, max_drop, confidence, baseline or "", type(subject).__name__)
             judged.append(told)
             evidence["recorded"] = recorded
         if min is not None and (per_class or slices):
-            read_shown(context, "accuracy", run, lambda _: False, _so_far, classes=True)
             judged += judged_by_slice(run, promised_number("min", min), min, confidence, per_class, slices)
     result = _result(run, judged, average, evidence, note, has_slices=bool(per_class or slices))
     return with_parity(context, run, result)
@@ -152,11 +150,10 @@ def _counted(
     promised: float,
     confidence: float | None,
     early_stop: float | None,
-    needs_all: bool,
 ) -> Judged:
     """The verdict on all samples, read as far as it takes to know it."""
     known = claim(threshold, promised, confidence, run.size) if run.size is not None else None
-    decide = _decision(known, run, early_stop, is_full=context.full or needs_all)
+    decide = _decision(known, run, early_stop, is_full=context.full)
     note: Callable[[Pass], str] = _so_far
     if known is not None:
         allowed = known.gate.allowed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ from pytest_modelcheck.errors import ConfigError, ModelCheckError
 from pytest_modelcheck.evaluation.batches import Way
 from pytest_modelcheck.evaluation.checkpoint import LoadedModel, loaded
 from pytest_modelcheck.evaluation.data import STAGES
+from pytest_modelcheck.evaluation.identity import model_digest
 from pytest_modelcheck.evaluation.outputs import BatchError
 from pytest_modelcheck.evaluation.parity import parity
 from pytest_modelcheck.evaluation.precision import precision_named
@@ -78,8 +80,6 @@ def with_checkpoint(context: Context, model: Module, checkpoint: str | Path | No
 
 
 def _same_weights(one: Module, other: Module) -> bool:
-    from pytest_modelcheck.evaluation.identity import model_digest
-
     return model_digest(one) == model_digest(other) != ""
 
 
@@ -137,17 +137,7 @@ def with_parity(context: Context, run: Pass, result: Result) -> Result:
     broken = [part.message for part in rows if part.broken]
     outcome = result.outcome if result.outcome != "passed" or not broken else "failed"
     message = "\n".join(filter(None, [result.message, *broken]))
-    return Result(
-        outcome=outcome,
-        promised=result.promised,
-        measured=result.measured,
-        message=message if outcome != "passed" else "",
-        margin=result.margin,
-        evidence=result.evidence,
-        parts=(own, *rows),
-        device=result.device,
-        changes=result.changes,
-    )
+    return replace(result, outcome=outcome, message=message, parts=(own, *rows))
 
 
 def _unseen(run: Pass, device: str) -> Part:

@@ -84,11 +84,6 @@ class Pass:
         return self._digest.hexdigest() if self.finished and self.source.is_ordered else ""
 
     @property
-    def is_alive(self) -> bool:
-        """Whether the model is still there."""
-        return self._model() is not None
-
-    @property
     def is_whole(self) -> bool:
         """Whether what was read can be used: nothing went wrong."""
         return self._problem is None and not self.broken_off

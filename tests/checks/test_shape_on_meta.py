@@ -6,6 +6,7 @@ import pytest
 import torch
 import torchvision
 import transformers
+from models_of_the_field import llama
 from torch import nn
 from torchvision.models.detection import fasterrcnn_mobilenet_v3_large_320_fpn
 
@@ -16,18 +17,6 @@ from pytest_modelcheck.checks.shape import shape
 TOKENS = ("batch tokens", "int64")
 IDS = {"input_ids": TOKENS}
 MASKED = {**IDS, "attention_mask": TOKENS}
-
-
-def llama(**sizes):
-    small = {
-        "vocab_size": 50,
-        "hidden_size": 16,
-        "intermediate_size": 32,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "num_key_value_heads": 1,
-    }
-    return transformers.LlamaForCausalLM(transformers.LlamaConfig(**{**small, **sizes}))
 
 
 def seventy_billion():

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 import torch
-import transformers
+from models_of_the_field import llama
 from torch import nn
 
 from pytest_modelcheck import ConfigError, ModelCheckError
@@ -71,18 +71,6 @@ def test_a_dtype_that_torch_does_not_have_is_a_config_error(dtype):
         return
     with pytest.raises(ConfigError, match=f"^{dtype!r} is no dtype of torch: 'float32', 'int64' or 'bool' are$"):
         made_inputs({"x": ([2], dtype)})
-
-
-def llama(**sizes):
-    small = {
-        "vocab_size": 50,
-        "hidden_size": 16,
-        "intermediate_size": 32,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "num_key_value_heads": 1,
-    }
-    return transformers.LlamaForCausalLM(transformers.LlamaConfig(**{**small, **sizes}))
 
 
 def on_meta(make):

@@ -1,0 +1,18 @@
+"""Models that several tests look at, built from small configurations."""
+
+from __future__ import annotations
+
+import transformers
+
+
+def llama(**sizes):
+    """A Llama without trained weights, tiny unless the sizes say otherwise."""
+    small = {
+        "vocab_size": 50,
+        "hidden_size": 16,
+        "intermediate_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+    }
+    return transformers.LlamaForCausalLM(transformers.LlamaConfig(**{**small, **sizes}))
