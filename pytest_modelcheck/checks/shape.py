@@ -19,6 +19,7 @@ from pytest_modelcheck.checks.shape_promises import (
     rows_of,
     together,
 )
+from pytest_modelcheck.checks.shapes_recorded import as_recorded
 from pytest_modelcheck.context import current
 from pytest_modelcheck.errors import ModelCheckError
 from pytest_modelcheck.mechanism import check_together
@@ -42,7 +43,7 @@ def shape(
     inputs: Any,
     /,
     *,
-    expected: Expected,
+    expected: Expected | None = None,
     layer: Layer | None = None,
     dtype: Text | None = None,
     finite: Finite | None = None,
@@ -70,6 +71,9 @@ def shape(
     times keeps the promise at each of its calls. Sizes are bound by the inputs first, then by the layers in the order
     in which they end, then by the outputs.
 
+    Without `expected`, the shapes and dtypes of all inputs and outputs, or of what the layers of `layer` give, are held
+    to those that `--modelcheck-update` recorded, and any that is added, removed or changed is told.
+
     Of what layers and outputs give, `dtype` is the dtype, `finite` says that no element is NaN or infinite, `range`
     has the lowest and the highest value that may occur, and `device` is where it is.
 
@@ -77,9 +81,9 @@ def shape(
     With `meta`, it is built and run on the meta device, where neither takes memory and tensors have no numbers; the
     weights of a model that is built already are left out of that pass.
 
-    Raises `ModelCheckError` where the forward raises; where a name means nothing, or two kinds of tensors; where a
-    layer does not run, or gives several tensors of which none is named; and where what is promised cannot be
-    measured, such as numbers on the meta device, or of a tensor without elements.
+    Raises `ModelCheckError` where the forward raises; where nothing was recorded; where a name means nothing, or two
+    kinds of tensors; where a layer does not run, or gives several tensors of which none is named; and where what is
+    promised cannot be measured, such as numbers on the meta device, or of a tensor without elements.
 
     >>> import torch
     >>> model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU())
@@ -93,11 +97,12 @@ def shape(
     'meta'
     """
     inside = unwrapped(model, meta=meta)
+    if expected is None:
+        given = made_inputs(_given(inside.model, inputs), current().seed)
+        return as_recorded(inside.model, given, layer, name=inside.name, note=inside.note, meta=meta)
     promised = named_shapes(expected, layer)
     beside = Beside(str(dtype_of(dtype)).removeprefix("torch.") if dtype else "", bool(finite), range, device or "")
-    given = inputs if inputs is not None else getattr(inside.model, "example_input_array", None)
-    if given is None:
-        raise ModelCheckError("the inputs are None, and the model has no example_input_array: give inputs")
+    given = _given(inside.model, inputs)
     sizes = sizes_promised(given, _of_inputs(promised))
     given = made_inputs(given, current().seed, sizes)
     layers = layers_of(inside.model)
@@ -129,6 +134,13 @@ def shape(
         device=seen.device,
         changes=tuple(seen.changes),
     )
+
+
+def _given(model: "Module", inputs: Any) -> Any:
+    given = inputs if inputs is not None else getattr(model, "example_input_array", None)
+    if given is None:
+        raise ModelCheckError("the inputs are None, and the model has no example_input_array: give inputs")
+    return given
 
 
 def _of_inputs(promised: Named) -> dict[str, Shape]:

@@ -75,7 +75,10 @@ def _device(name: str, value: object) -> None:
 
 def together(promises: Mapping[str, Any]) -> None:
     """Raise a `ConfigError` where promises clash."""
-    if "layer" in promises and isinstance(promises["expected"], Mapping):
+    alone = [name for name in ("dtype", "finite", "range", "device") if name in promises and "expected" not in promises]
+    if alone:
+        raise ConfigError(f"{alone[0]} is promised beside expected: give both")
+    if "layer" in promises and isinstance(promises.get("expected"), Mapping):
         raise ConfigError("layer goes with one shape: name the layer in expected, where the others are")
     beside = [name for name in ("finite", "range", "device") if name in promises]
     if promises.get("meta") and beside:

@@ -420,14 +420,6 @@ def test_what_has_no_shape_is_an_error(expect, make, inputs, promises, message):
 @pytest.mark.parametrize(
     ("promises", "message"),
     [
-        (
-            {},
-            "shape needs the promise 'expected'; its promises are expected, layer, dtype, finite, range, device, meta",
-        ),
-        (
-            {"expected": None},
-            "expected: None is no shape: a list such as [1, 7, 768] or a string such as 'batch 7 768'",
-        ),
         ({"expected": [1, -1]}, "expected: -1 is no axis: a size, a name, _, ... or 2*tokens+1 is expected"),
         ({"expected": [1, float("nan")]}, "expected: nan is no axis: a size, a name, _, ... or 2*tokens+1 is expected"),
         ({"expected": "2 3", "layer": 4}, "layer=4: a text (str) is expected"),
