@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     )
     from pytest_modelcheck.errors import ConfigError, MissingDependency, ModelCheckError, ModelCheckFailure
     from pytest_modelcheck.mechanism import Check, check
-    from pytest_modelcheck.result import Part, Result
+    from pytest_modelcheck.result import Number, Part, Result
 
 __version__ = "0.1.0"
 
@@ -45,6 +45,7 @@ __all__ = [
     "MissingDependency",
     "ModelCheckError",
     "ModelCheckFailure",
+    "Number",
     "Part",
     "Result",
     "assert_accuracy",
@@ -77,6 +78,7 @@ _HOMES: Mapping[str, str] = MappingProxyType(
         "MissingDependency": "errors",
         "ModelCheckError": "errors",
         "ModelCheckFailure": "errors",
+        "Number": "result",
         "Part": "result",
         "Result": "result",
         "check": "mechanism",

@@ -11,8 +11,42 @@ Outcome = Literal["passed", "failed", "error"]
 
 PartOutcome = Literal["passed", "failed", "error", "skipped", "xfailed", "xpassed"]
 
+Better = Literal["higher", "lower", ""]
+
 _OUTCOMES = ("passed", "failed", "error")
 _BROKEN = ("failed", "error", "xpassed")
+
+
+@dataclass(frozen=True)
+class Number:
+    """The number that a verdict is about, for whoever compares it with another run's or follows it over time.
+
+    `better` says which way is the good one, and is `""` where neither is. `low` and `high` are the bounds of its true
+    value at `confidence` each, and `None` of a number that another run on the same machine gives again exactly.
+
+    >>> Number("accuracy", 0.98, low=0.96, high=0.99, better="higher").value
+    0.98
+    >>> Number("loss", float("nan"))
+    Traceback (most recent call last):
+    ValueError: the numbers of loss are finite, and in the order of low, value and high: nan
+    """
+
+    name: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+    confidence: float = 0.95
+    better: Better = ""
+
+    def __post_init__(self) -> None:
+        told = [float(item) for item in (self.low, self.value, self.high) if item is not None]
+        if not all(map(math.isfinite, told)) or told != sorted(told):
+            shown = ", ".join(map(str, told))
+            raise ValueError(f"the numbers of {self.name} are finite, and in the order of low, value and high: {shown}")
+        if self.better not in get_args(Better):
+            raise ValueError(f"better is one of {', '.join(map(repr, get_args(Better)))}, not {self.better!r}")
+        if not isinstance(self.value, int):
+            object.__setattr__(self, "value", float(self.value))
 
 
 @dataclass(frozen=True)
@@ -30,6 +64,7 @@ class Part:
     message: str = ""
     evidence: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
+    number: Number | None = None
 
     def __post_init__(self) -> None:
         known = get_args(PartOutcome)
@@ -41,6 +76,7 @@ class Part:
             raise TypeError(f"evidence is a mapping of JSON values, not {self.evidence!r}")
         if not math.isfinite(self.seconds):
             raise ValueError(f"seconds are finite, not {self.seconds}")
+        _require_number(self.number)
 
     @property
     def broken(self) -> bool:
@@ -55,6 +91,7 @@ class Result:
     `outcome` is `"passed"`, `"failed"` (measured, and the promise is broken) or `"error"` (could not be measured).
     `margin` is the distance to the promise as a share of its own scale, negative where it is broken: 0.0021 for an
     accuracy 0.21 points above its threshold; `None` where a promise is met or not met, with nothing between.
+    `number` is what was measured, where it is one number, and `history` what it was at earlier baselines, oldest first.
     `evidence` holds JSON values only. `parts`, where a check looks at several things, become the rows of the reports in
     the place of the whole, which passes only if one of them passed and none is broken. `check`, `seconds` and `changes`
     are filled in by the mechanism that runs a check, and `subject` where a check does not name it better.
@@ -78,6 +115,8 @@ class Result:
     device: str = ""
     seconds: float = 0.0
     changes: tuple[str, ...] = ()
+    number: Number | None = None
+    history: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if self.outcome not in _OUTCOMES:
@@ -88,6 +127,7 @@ class Result:
             object.__setattr__(self, "margin", float(self.margin))
         if not isinstance(self.evidence, Mapping):
             raise TypeError(f"evidence is a mapping of JSON values, not {self.evidence!r}")
+        _require_number(self.number)
         if self.outcome != "passed" and not self.message:
             raise ValueError(f"a result that {self.outcome} says why: message is empty")
         told = any(part.broken or part.outcome == "skipped" for part in self.parts)
@@ -106,12 +146,23 @@ class Result:
     def as_dict(self) -> dict[str, Any]:
         """The result as JSON values, in the order of the fields."""
         whole = {**asdict(self), "evidence": dict(self.evidence), "changes": list(self.changes)}
-        return {**whole, "parts": [asdict(part) for part in self.parts]}
+        return {**whole, "history": list(self.history), "parts": [asdict(part) for part in self.parts]}
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> Result:
         """The result that `as_dict` wrote; keys that are not the result's own are left out."""
         known = {item.name for item in fields(cls)}
         values = {name: value for name, value in row.items() if name in known}
-        parts = tuple(Part(**part) for part in values.get("parts", ()))
-        return cls(**{**values, "changes": tuple(values.get("changes", ())), "parts": parts})
+        parts = tuple(Part(**{**part, "number": _number(part)}) for part in values.get("parts", ()))
+        lists = {name: tuple(values.get(name, ())) for name in ("changes", "history")}
+        return cls(**{**values, **lists, "number": _number(values), "parts": parts})
+
+
+def _require_number(number: object) -> None:
+    if number is not None and not isinstance(number, Number):
+        raise TypeError(f"number is a Number or None, not {number!r}")
+
+
+def _number(values: Mapping[str, Any]) -> Number | None:
+    told = values.get("number")
+    return None if told is None else Number(**told)

@@ -34,6 +34,19 @@ def number():
 
 PROCESSES = ("-n0", "-n2")
 
+# What the environment says to the run of these tests, and not to the runs inside of them.
+OUTER = (
+    "CI",
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "COLUMNS",
+    "GITHUB_ACTIONS",
+    "GITHUB_STEP_SUMMARY",
+    "GITHUB_WORKSPACE",
+    "PYTHONIOENCODING",
+    "PYTHONWARNINGS",
+)
+
 
 @pytest.fixture(scope="session")
 def modelrepo() -> None:
@@ -59,7 +72,7 @@ def _loaded():
 @pytest.fixture
 def pytester(_loaded, pytester, monkeypatch):
     """A folder for a pytest session of its own, away from what the environment says."""
-    for name in ("CI", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "GITHUB_ACTIONS", "PYTHONIOENCODING", "PYTHONWARNINGS"):
+    for name in OUTER:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     return pytester

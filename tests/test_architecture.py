@@ -14,7 +14,7 @@ ROOT = Path(pytest_modelcheck.__file__).parent
 
 # From top to bottom. A part imports its own floor and those under it.
 FLOORS = (
-    ("plugin",),
+    ("plugin", "__main__"),
     ("checks", "asserts", "strategies"),
     ("models", "evaluation"),
     (
@@ -28,12 +28,13 @@ FLOORS = (
         "context",
         "tensors",
         "progress",
+        "waivers",
     ),
-    ("result", "errors", "comparison", "escape"),
+    ("result", "errors", "comparison", "escape", "__version__"),
 )
 
 # Parts of one floor that do not know each other.
-STRANGERS = (("models", "evaluation"), ("evaluation", "models"))
+STRANGERS = (("models", "evaluation"), ("evaluation", "models"), ("plugin", "__main__"), ("__main__", "plugin"))
 
 HEAVY = frozenset(
     {

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -22,15 +22,32 @@ Content = Mapping[str, Any]
 
 _RECORD = "pytest --modelcheck --modelcheck-update records it"
 
+# The values that a baseline had before, of which so many are kept.
+_HISTORY = 20
+
 # No baseline of this schema comes near; a larger file is refused before it is read.
 _LARGEST = 64 * 1024 * 1024
 
 
-class Store:
-    """The baselines of one test file, each under a key of its own, read and written under a lock."""
+def _unheard(key: str, before: Content | None, after: Content | None) -> None:
+    """Nobody listens to what changes."""
 
-    def __init__(self, test_file: Path) -> None:
+
+class Store:
+    """The baselines of one test file, each under a key of its own, read and written under a lock.
+
+    `told` hears of every change: the key, what was there before, and what is there now; `None` is nothing. A baseline
+    with a number as its `value` keeps those that it had before, oldest first, as its `history`.
+    """
+
+    def __init__(self, test_file: Path, told: Callable[[str, Content | None, Content | None], None] = _unheard) -> None:
         self.path = test_file.parent / FOLDER / f"{test_file.stem}.json"
+        self._told = told
+
+    @classmethod
+    def at(cls, path: Path, told: Callable[[str, Content | None, Content | None], None] = _unheard) -> Store:
+        """The store of which this is the file."""
+        return cls(path.parent.parent / path.with_suffix(".py").name, told)
 
     def compare_or_record(self, key: str, content: Content, update: Update) -> tuple[Content, bool]:
         """What was recorded under the key, and whether this call recorded it.
@@ -46,10 +63,41 @@ class Store:
             return recorded, False
         with self._locked():
             known = self._read()
-            if key in known and (update == "missing" or known[key] == content):
-                return known[key], False
+            before = known.get(key)
+            if before is not None and (update == "missing" or _without_history(before) == content):
+                return before, False
+            content = _with_history(content, before)
             self._write({**known, key: content})
+        self._told(key, before, content)
         return content, True
+
+    def recorded(self) -> list[str]:
+        """The keys of what is recorded; a `ModelCheckError` where the file cannot be believed."""
+        self._stay_inside()
+        return list(self._read())
+
+    def prune(self, unused: Callable[[str], bool]) -> None:
+        """Remove the baselines whose keys are unused, and a file that has none left."""
+        self._stay_inside()
+        with self._locked():
+            known = self._read()
+            kept = {key: content for key, content in known.items() if not unused(key)}
+            if kept:
+                if len(kept) < len(known):
+                    self._write(kept)
+            elif self.path.exists():
+                self._remove()
+        for key in known:
+            if key not in kept:
+                self._told(key, known[key], None)
+
+    def _remove(self) -> None:
+        try:
+            self.path.unlink()
+            if not any(self.path.parent.iterdir()):
+                self.path.parent.rmdir()
+        except OSError as error:
+            raise ModelCheckError(f"the baseline {self.path} could not be removed: {error}") from error
 
     def _stay_inside(self) -> None:
         if self.path.is_symlink() or self.path.parent.is_symlink():
@@ -102,6 +150,17 @@ class Store:
 
     def _refused(self, why: str) -> ModelCheckError:
         return ModelCheckError(f"the baseline {self.path} is refused: {why}. Mend it, or delete it: {_RECORD} anew")
+
+
+def _without_history(content: Content) -> Content:
+    return {name: item for name, item in content.items() if name != "history"}
+
+
+def _with_history(content: Content, before: Content | None) -> Content:
+    if before is None or "value" not in content or "value" not in before:
+        return content
+    past = before.get("history")
+    return {**content, "history": [*(past if isinstance(past, list) else []), before["value"]][-_HISTORY:]}
 
 
 def _refuse_constant(name: str) -> None:

@@ -1,10 +1,11 @@
 """The promise of how often a classifier is right."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pytest_modelcheck.checks.claims import Claim, Judged, claim, judged_drop, macro_judged
+from pytest_modelcheck.checks.claims import Claim, Judged, claim, interval_of, judged_drop, macro_judged
 from pytest_modelcheck.checks.classes import judged_by_slice, of_classes, weakest
 from pytest_modelcheck.checks.evaluated import (
     Checkpoint,
@@ -19,7 +20,7 @@ from pytest_modelcheck.checks.evaluated import (
 )
 from pytest_modelcheck.checks.promises import Chance, Confidence, Flag, Rate, Text, one_of
 from pytest_modelcheck.comparison import promised_number
-from pytest_modelcheck.context import Context, current
+from pytest_modelcheck.context import Context, current, past_values
 from pytest_modelcheck.errors import ConfigError
 from pytest_modelcheck.evaluation.early_stop import EarlyStop
 from pytest_modelcheck.evaluation.gate import CountGate
@@ -27,10 +28,16 @@ from pytest_modelcheck.evaluation.paired import compared, packed, require_order
 from pytest_modelcheck.evaluation.predictions import Pass
 from pytest_modelcheck.evaluation.sharing import shared_pass
 from pytest_modelcheck.mechanism import check_together
-from pytest_modelcheck.result import Result
+from pytest_modelcheck.result import Number, Result
 
 if TYPE_CHECKING:
     from torch.nn import Module
+
+# The confidence of the bounds that stand beside an accuracy in the reports.
+_USUAL = 0.95
+
+# The decimals of an accuracy in a baseline.
+_DIGITS = 6
 
 
 def _slices(name: str, value: object) -> None:
@@ -122,6 +129,7 @@ def accuracy(
         run = shared_pass(asked, context.shared)
         judged: list[Judged] = []
         evidence: dict[str, Any] = {}
+        history: tuple[float, ...] = ()
         if average == "macro" or max_drop is not None or per_class or slices:
             read_shown(context, "accuracy", run, lambda _: False, _so_far, classes=True)
         if average == "macro":
@@ -130,13 +138,12 @@ def accuracy(
             judged.append(_counted(context, run, promised_number("min", min), min, confidence, early_stop))
             evidence["early_stop"] = judged[0].chance
         if max_drop is not None:
-            told, recorded = _against(context, run, max_drop, confidence, baseline or "", type(subject).__name__)
+            told, history = _against(context, run, max_drop, confidence, baseline or "", _class_of(subject))
             judged.append(told)
-            evidence["recorded"] = recorded
         if min is not None and (per_class or slices):
             judged += judged_by_slice(run, promised_number("min", min), min, confidence, per_class, slices)
     result = _result(run, judged, average, evidence, note, has_slices=bool(per_class or slices))
-    return with_parity(context, run, result)
+    return with_parity(context, run, replace(result, history=history))
 
 
 def _so_far(now: Pass) -> str:
@@ -184,8 +191,8 @@ def _decision(known: Claim | None, run: Pass, early_stop: float | None, *, is_fu
 
 def _against(
     context: Context, run: Pass, max_drop: float, confidence: float | None, name: str, model: str
-) -> tuple[Judged, int]:
-    """The verdict against what was recorded under a name, and whether that was recorded just now."""
+) -> tuple[Judged, tuple[float, ...]]:
+    """The verdict against what was recorded under a name, and the accuracies of all baselines of that name."""
     require_order(run.fingerprint, name)
     predicted, targets = run.tally.by_sample()
     right = predicted == targets
@@ -195,10 +202,25 @@ def _against(
         "model": model,
         "right": packed(right),
         "samples": len(right),
+        "value": round(float(right.double().mean()), _DIGITS),
     }
-    recorded, is_new = context.baseline("accuracy", today, name, is_one=True)
-    found = compared(recorded, right, run.fingerprint, name)
-    return judged_drop(found, promised_number("max_drop", max_drop), max_drop, confidence, name), int(is_new)
+    recorded, _ = context.baseline("accuracy", today, name, is_one=True, device=run.device)
+    found = compared(recorded, right, run.fingerprint, name, model)
+    return judged_drop(found, promised_number("max_drop", max_drop), max_drop, confidence, name), past_values(recorded)
+
+
+def _class_of(model: "Module") -> str:
+    return type(getattr(model, "_orig_mod", model)).__name__  # what torch.compile wraps
+
+
+def _number(run: Pass, average: str) -> Number | None:
+    """How often the model is right; `None` where the samples that were read do not stand for the rest."""
+    if average == "macro":
+        return Number("macro_accuracy", float(run.counts().macro()), better="higher")
+    if not run.finished and run.source.order is None:
+        return None
+    low, high = interval_of(run.correct, run.seen, _USUAL)
+    return Number("accuracy", run.correct / run.seen, low, high, _USUAL, "higher")
 
 
 def _result(
@@ -214,6 +236,7 @@ def _result(
         margin=sorted(margins)[0] if margins else None,
         device=run.device,
         changes=tuple(run.changes),
+        number=_number(run, average),
         evidence={
             "average": average,
             "correct": run.correct,

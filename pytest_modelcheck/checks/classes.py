@@ -8,9 +8,13 @@ from typing import Any
 
 from pytest_modelcheck.checks.claims import Judged, interval_of, judged_slices, listed
 from pytest_modelcheck.errors import ModelCheckError
+from pytest_modelcheck.evaluation.gate import ClassCounts
 from pytest_modelcheck.evaluation.predictions import Pass
 
 _SHOWN = 3
+
+# A report has the whole matrix of so many cells.
+_CELLS = 400
 
 # The confidence of the bounds that stand beside each class in the reports.
 _USUAL = 0.95
@@ -83,7 +87,14 @@ def of_classes(run: Pass) -> dict[str, Any]:
         "bounds": {str(target): pair for target, pair in bounds.items()},
         "class_names": {str(target): name for target, name in names.items()},
         "confused": [list(item) for item in counts.confused()[:_SHOWN]],
+        **_matrix(counts),
     }
+
+
+def _matrix(counts: ClassCounts) -> dict[str, list[list[int]]]:
+    """The confusion matrix by its cells `[target, predicted, number]`, where it has few enough to be looked at."""
+    cells = [[*pair, number] for pair, number in sorted(counts.confusion.items()) if number]
+    return {"confusion": cells} if len(cells) <= _CELLS else {}
 
 
 def weakest(run: Pass, *, has_slices: bool) -> list[str]:

@@ -8,7 +8,6 @@ from pytest_modelcheck.checks.promises import Rate, Reasons, Texts, one_of
 from pytest_modelcheck.context import current
 from pytest_modelcheck.errors import ConfigError, ModelCheckError, is_panic
 from pytest_modelcheck.mechanism import check
-from pytest_modelcheck.progress import progress
 from pytest_modelcheck.result import Part, Result
 from pytest_modelcheck.tokenization.conformance import PROPERTIES, Finding, claim_of, examine
 from pytest_modelcheck.tokenization.corpus import HARD_TEXTS
@@ -77,7 +76,7 @@ def tokenizer_conforms(
     what = f"conformance of {type(tokenizer).__name__}"
     with (
         threads_for(every),
-        progress(what, len(_ROUND_TRIPS) + len(PROPERTIES), "properties", current().terminal) as advance,
+        current().progress(what, len(_ROUND_TRIPS) + len(PROPERTIES), "properties") as advance,
     ):
         subject = subject_of(tokenizer)
         sound = [text for text in every if is_unicode(text)]

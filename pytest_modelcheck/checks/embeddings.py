@@ -23,7 +23,7 @@ from pytest_modelcheck.models.tables import (
     same_memory,
 )
 from pytest_modelcheck.models.wrappers import unwrapped
-from pytest_modelcheck.result import Result
+from pytest_modelcheck.result import Number, Result
 from pytest_modelcheck.tokenization.alignment import quoted
 
 if TYPE_CHECKING:
@@ -230,6 +230,7 @@ def nearer(embed: Any, triplets: Any, /, *, min_rate: Rate, min_category_rate: R
         promised=promised + (f", each category at least {min_category_rate}" if least is not None else ""),
         measured=f"{right / size:.4f} ({right:,} of {size:,})",
         margin=min((item for item in margins if item is not None), default=None),
+        number=Number("nearer_share", right / size, better="higher"),
         message="\n".join([*problems, *told]) if problems else "",
         evidence={
             "right": right,

@@ -22,7 +22,6 @@ from pytest_modelcheck.evaluation.precision import precision_named
 from pytest_modelcheck.evaluation.predictions import Pass
 from pytest_modelcheck.evaluation.sharing import Asked, passes_elsewhere
 from pytest_modelcheck.models.forward import first_nonfinite_layer
-from pytest_modelcheck.progress import progress
 from pytest_modelcheck.result import Part, Result
 
 if TYPE_CHECKING:
@@ -107,7 +106,7 @@ def read_shown(
     """Read on with a progress bar of the samples; `note` says how things stand after each batch."""
     read = run.read_classes if classes else run.read
     shown = 0
-    with progress(check, run.size, "samples", context.terminal) as advance:
+    with context.progress(check, run.size, "samples") as advance:
 
         def told(now: Pass) -> bool:
             nonlocal shown
@@ -133,6 +132,7 @@ def with_parity(context: Context, run: Pass, result: Result) -> Result:
         measured=result.measured,
         message=result.message,
         evidence=result.evidence,
+        number=result.number,
     )
     broken = [part.message for part in rows if part.broken]
     outcome = result.outcome if result.outcome != "passed" or not broken else "failed"

@@ -25,7 +25,7 @@ from pytest_modelcheck.evaluation.metric_values import Measured, Value, counts_l
 from pytest_modelcheck.evaluation.predictions import Pass
 from pytest_modelcheck.evaluation.sharing import Asked, heard_pass, shared_pass
 from pytest_modelcheck.mechanism import check_together
-from pytest_modelcheck.result import Result
+from pytest_modelcheck.result import Better, Number, Result
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -172,6 +172,7 @@ def _judged(
         measured=f"{shown.name} {_number(shown.number)}{_in_brackets(shown, confidence)}{more}{note}",
         message="\n".join(lines),
         margin=worst[0][2].margin,
+        number=_reported(shown, confidence, "higher" if high is None else "lower" if low is None else ""),
         device=device,
         changes=tuple(changes),
         evidence={
@@ -230,6 +231,14 @@ def _words(bound: Any, word: str) -> str:
     if not isinstance(bound, Mapping):
         return f"{word} {bound}"
     return f"{word} " + ", ".join(f"{name} {promised}" for name, promised in bound.items())
+
+
+def _reported(value: Value, confidence: float | None, better: Better) -> Number | None:
+    """The value for the reports; `None` where it is no finite number."""
+    try:
+        return Number(value.name, float(value.number), value.low, value.high, confidence or _USUAL, better)
+    except (TypeError, ValueError):
+        return None
 
 
 def _in_brackets(value: Value, confidence: float | None) -> str:

@@ -11,7 +11,7 @@ from pytest_modelcheck.errors import ConfigError, ModelCheckError
 from pytest_modelcheck.mechanism import check
 from pytest_modelcheck.models.parameters import ParameterCounts, count_parameters
 from pytest_modelcheck.models.wrappers import unwrapped
-from pytest_modelcheck.result import Result
+from pytest_modelcheck.result import Number, Result
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -96,6 +96,7 @@ def parameters(
         margin=_margin(rows),
         message=message,
         evidence={**totals_of(counts, inside.name), "layers": dict(counts.layers)},
+        number=Number("parameters", counts.total, better="" if max_total is None else "lower"),
         subject=inside.name,
     )
 

@@ -16,8 +16,7 @@ from pytest_modelcheck.evaluation.intervals import RecipeTest, flake_rate
 from pytest_modelcheck.evaluation.predictions import Pass
 from pytest_modelcheck.evaluation.sharing import shared_pass
 from pytest_modelcheck.mechanism import check
-from pytest_modelcheck.progress import progress
-from pytest_modelcheck.result import Result
+from pytest_modelcheck.result import Number, Result
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -67,7 +66,7 @@ def recipe(
     weights: dict[str, int] = {}
     verdict, passes, device = "", 0, ""
     changes: list[str] = []
-    with progress("recipe", seeds, "seeds", context.terminal) as advance:
+    with context.progress("recipe", seeds, "seeds") as advance:
         for seed in range(context.seed, context.seed + seeds):
             run, changed, digest = _trained_and_judged(context, train, seed, data, step, stage)
             if digest and digest in weights:
@@ -93,6 +92,7 @@ def recipe(
         message="" if verdict == "passed" else _message(counts, passes, context.seed, min, verdict, seeds, rate),
         device=device,
         changes=tuple(dict.fromkeys(changes)),
+        number=Number("mean_accuracy", mean(values), better="higher"),
         evidence={
             "values": values,
             "correct": [correct for correct, _ in counts],

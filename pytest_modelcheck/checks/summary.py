@@ -15,7 +15,7 @@ from pytest_modelcheck.models.inputs import made_inputs
 from pytest_modelcheck.models.summary import COLUMNS, MEASURED, Summary, summarize, with_symbolic_batch
 from pytest_modelcheck.models.summary_changes import change, changes
 from pytest_modelcheck.models.wrappers import unwrapped
-from pytest_modelcheck.result import Result
+from pytest_modelcheck.result import Number, Result
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -91,8 +91,8 @@ def summary(
             "flops": table.whole.get("flops"),
             "batch": table.batch,
             "rows": {name: dict(row) for name, row in table.rows.items()},
-            "recorded": int(is_new),
         },
+        number=Number("parameters", table.counts.total),
         subject=inside.name,
         device=table.device,
         changes=tuple(table.changes),
@@ -141,6 +141,7 @@ def flops(
         margin=bound.margin if bound is not None else None,
         message="\n".join([*problems, *_heaviest(table)]) if problems else "",
         evidence={"flops": measured, "batch": table.batch},
+        number=Number("flops", measured, better="" if max is None else "lower"),
         subject=inside.name,
         device=table.device,
         changes=tuple(table.changes),

@@ -69,7 +69,6 @@ def token_ids(
         message=_message(tokenizer, wrong, len(cases)) if wrong else "",
         evidence={
             "cases": len(cases),
-            "recorded": sum(case.source == _NOW for case in cases),
             "baseline": sources[0] if sources else "",
             "differing": [
                 {"text": quoted(case.text), "promised": case.promised, "measured": case.measured}

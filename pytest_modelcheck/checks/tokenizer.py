@@ -6,8 +6,7 @@ from pytest_modelcheck.checks import trips
 from pytest_modelcheck.checks.promises import Rate, Texts, one_of
 from pytest_modelcheck.context import current
 from pytest_modelcheck.mechanism import check
-from pytest_modelcheck.progress import progress
-from pytest_modelcheck.result import Result
+from pytest_modelcheck.result import Number, Result
 from pytest_modelcheck.tokenization.alignment import quoted
 from pytest_modelcheck.tokenization.corpus import HARD_TEXTS
 from pytest_modelcheck.tokenization.parallel import threads_for
@@ -62,7 +61,7 @@ def roundtrip(
     """
     every = texts if more_texts is None else [*texts, *more_texts]
     what = f"round trip of {type(tokenizer).__name__}"
-    with threads_for(every), progress(what, len(every), "texts", current().terminal) as advance:
+    with threads_for(every), current().progress(what, len(every), "texts") as advance:
         pipeline, judged = trips.judged_pipeline(subject_of(tokenizer).pipeline(), level)
         trips.require_countable(pipeline, max_unknown_rate)
         tally = round_trips(pipeline, every, judged, advance)
@@ -87,4 +86,5 @@ def roundtrip(
             "unknown": tally.unknown,
             "failing": [quoted(trip.text) for trip in tally.failing],
         },
+        number=Number("kept_share", tally.kept / tally.texts, better="higher") if tally.texts else None,
     )

@@ -65,10 +65,11 @@ def require_order(fingerprint: str, name: str) -> None:
         )
 
 
-def compared(recorded: Mapping[str, Any], right: Tensor, fingerprint: str, name: str) -> Paired:
+def compared(recorded: Mapping[str, Any], right: Tensor, fingerprint: str, name: str, model: str) -> Paired:
     """The samples that broke and were fixed since a baseline was recorded.
 
-    Raises `ModelCheckError` where it was recorded on other data, or says nothing that could be compared.
+    Raises `ModelCheckError` where it was recorded on other data or of a model of another class, or says nothing that
+    could be compared.
     """
     remedy = "pytest --modelcheck --modelcheck-update=all records it anew"
     require_order(fingerprint, name)
@@ -79,6 +80,11 @@ def compared(recorded: Mapping[str, Any], right: Tensor, fingerprint: str, name:
             f"is {len(right):,} of {fingerprint:.16}. Samples that are not the same cannot be paired; {remedy}"
             if isinstance(size, int)
             else f"the baseline {name!r} tells no number of samples; {remedy}"
+        )
+    if recorded.get("model") != model:
+        raise ModelCheckError(
+            f"the baseline {name!r} was recorded of another model, {recorded.get('model')!s:.80}, and this is {model}. "
+            f"If it takes the other's place, {remedy}"
         )
     try:
         before = unpacked(recorded["right"], len(right))

@@ -51,10 +51,15 @@ def _declare_markers(config: pytest.Config, session: Session) -> None:
 def _enable(config: pytest.Config) -> None:
     from pytest_modelcheck.plugin import running
     from pytest_modelcheck.plugin.reporter import Reporter
+    from pytest_modelcheck.plugin.selection import Selection
+    from pytest_modelcheck.plugin.waiving import read_waivers
 
+    read_waivers(config)
+    selection = Selection()
     config.pluginmanager.register(running, "modelcheck-running")
+    config.pluginmanager.register(selection, "modelcheck-selection")
     if not is_worker(config):
-        config.pluginmanager.register(Reporter(config), "modelcheck-reporter")
+        config.pluginmanager.register(Reporter(config, selection), "modelcheck-reporter")
 
 
 @pytest.hookimpl(tryfirst=True)

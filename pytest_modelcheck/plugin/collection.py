@@ -53,6 +53,12 @@ def bound_markers(node: pytest.Item | Any, session: Session) -> Iterator[BoundMa
             yield session.registry.of_marker(mark.name).bind_marker(mark.args, mark.kwargs)
 
 
+def given_device(item: pytest.Item) -> str:
+    """The device that a gate was made for, or `""`."""
+    callspec = getattr(item, "callspec", None)
+    return str(callspec.params.get(RUN_DEVICE, "")) if callspec is not None else ""
+
+
 def asked_device(node: pytest.Item | Any) -> str:
     """The device that a gate asks for by its mark, or `""`."""
     mark = node.get_closest_marker("modelcheck_device")
@@ -64,6 +70,20 @@ def asked_device(node: pytest.Item | Any) -> str:
     if len(names) != 1:
         raise ConfigError(f"modelcheck_device takes one device, not {mark.args[0]!r}")
     return names[0]
+
+
+def card_told(node: pytest.Item | Any) -> dict[str, str]:
+    """What a model card says of a gate, by its marks, the nearest first; empty where nothing is told."""
+    told = {
+        name: value
+        for mark in reversed(list(node.iter_markers("modelcheck_card")))
+        for name, value in mark.kwargs.items()
+    }
+    if not told:
+        return {}
+    from pytest_modelcheck.reports.huggingface import card_of
+
+    return dict(card_of(told))
 
 
 def use_subject_fixtures(collector: Any, function: object) -> None:
@@ -86,6 +106,7 @@ def check_markers(metafunc: pytest.Metafunc) -> None:
     session = session_of(metafunc.config)
     try:
         asked = asked_device(metafunc.definition)
+        card_told(metafunc.definition)
         for _ in bound_markers(metafunc.definition, session):
             pass
     except ConfigError as error:
@@ -98,7 +119,7 @@ def check_markers(metafunc: pytest.Metafunc) -> None:
 def valid_marks(config: pytest.Config) -> str:
     """What the marks of this plugin are, for a reader whose mark is not among them."""
     names = [f"modelcheck_{name}" for name in session_of(config).registry.names()]
-    return f"pytest-modelcheck's marks are {', '.join(['modelcheck', 'modelcheck_device', *names])}."
+    return f"pytest-modelcheck's marks are {', '.join(['modelcheck', 'modelcheck_device', 'modelcheck_card', *names])}."
 
 
 def _fixtures_of(marks: Iterable[pytest.Mark], config: pytest.Config) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,11 +15,13 @@ from pytest_modelcheck.devices import missing_device
 from pytest_modelcheck.errors import ConfigError, ModelCheckError
 from pytest_modelcheck.escape import printable_lines
 from pytest_modelcheck.mechanism import BoundMarker, raise_unless_ok
-from pytest_modelcheck.plugin.collection import RUN_DEVICE, asked_device, bound_markers, is_gate
+from pytest_modelcheck.plugin.collection import asked_device, bound_markers, card_told, given_device, is_gate
 from pytest_modelcheck.plugin.live import LiveTerminal
 from pytest_modelcheck.plugin.recording import GateBaselines
-from pytest_modelcheck.plugin.rows import Row, phase_rows
+from pytest_modelcheck.plugin.rows import Row, let_through, phase_rows
 from pytest_modelcheck.plugin.stash import session_of
+from pytest_modelcheck.plugin.waiving import waivers_of
+from pytest_modelcheck.reports.github import defuse
 from pytest_modelcheck.result import Result
 
 
@@ -48,13 +50,13 @@ def surroundings(item: pytest.Item) -> Iterator[None]:
     A gate also gets its device and its seed, and the world is restored when it is over.
     """
     session = session_of(item.config)
-    state = item.stash[STATE] = State(is_gate(item), GateBaselines(item, session.settings.update, _given(item)))
-    device = (_asked(item) or _given(item) or session.settings.devices[0]) if state.is_gate else ""
-    devices = session.settings.devices
+    state = item.stash[STATE] = State(is_gate(item), GateBaselines(item, session.settings.update))
+    given, devices = given_device(item), session.settings.devices
+    device = (_asked(item) or given or devices[0]) if state.is_gate else ""
     context = Context(
         record=state.results.append,
         device=device,
-        before=devices[: devices.index(device)] if _given(item) in devices else (),
+        before=devices[: devices.index(device)] if given in devices else (),
         seed=session.settings.seed,
         threads=session.threads,
         full=session.settings.full,
@@ -63,6 +65,7 @@ def surroundings(item: pytest.Item) -> Iterator[None]:
         folder=item.config.rootpath,
         tolerances=session.settings.tolerances,
         recorded=state.baselines,
+        lets_through=lambda result: waivers_of(item.config).let_through(item.nodeid, result),
         shared=session.shared,
     )
     if not state.is_gate:
@@ -150,7 +153,7 @@ def check_promises(item: pytest.Function) -> None:
     for bound in _promises(item, state):
         result, cause = bound.check.run(tuple(_subject(item, name) for name in bound.fixtures), bound.promises)
         state.results.append(result)
-        if not result.ok:
+        if not result.ok and not waivers_of(item.config).let_through(item.nodeid, result):
             broken.append((result, cause))
     if broken:
         state.marker_broke = True
@@ -187,10 +190,21 @@ def report_gate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.T
     # Each result once: within one call, subtests report before the test that holds them.
     new = state.results[state.reported :] if report.when == "call" else []
     state.reported += len(new)
-    rows = phase_rows(report, new, call.excinfo.value if call.excinfo else None)
+    error = call.excinfo.value if call.excinfo else None
+    rows = phase_rows(report, new, error, waivers_of(item.config), card_told(item))
+    let_through(report, rows)
     report.modelcheck = rows  # type: ignore[attr-defined]
+    if report.when == "call":
+        report.modelcheck_baselines = state.baselines.report()  # type: ignore[attr-defined]
     for properties in (report.user_properties, item.user_properties):  # JUnit reads those of the last phase
         properties.extend(map(_property, rows))
+
+
+def status_of(report: pytest.TestReport) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
+    """How pytest shows a test that only a waiver lets through."""
+    rows: Sequence[Row] = getattr(report, "modelcheck", ())
+    is_waived = report.when == "call" and report.passed and any(row["outcome"] == "waived" for row in rows)
+    return ("waived", "w", ("WAIVED", {"yellow": True})) if is_waived else None
 
 
 def _show_message_first(report: pytest.TestReport, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
@@ -202,16 +216,16 @@ def _show_message_first(report: pytest.TestReport, excinfo: pytest.ExceptionInfo
     cause = excinfo.value.__cause__
     if cause is not None:
         raised = pytest.ExceptionInfo.from_exception(cause).getrepr(style="short")
-        report.sections.append(("where it was raised", printable_lines(str(raised))))
+        report.sections.append(("where it was raised", defuse(printable_lines(str(raised)))))
 
 
 def _make_inert(longrepr: Any) -> None:
     """Escape what a model or a file has put into a traceback: a terminal would obey it, and xdist may not carry it."""
     for traceback, crash, _ in getattr(longrepr, "chain", ()):
         for entry in traceback.reprentries:
-            entry.lines = [printable_lines(line.expandtabs()) for line in entry.lines]
+            entry.lines = [defuse(printable_lines(line.expandtabs())) for line in entry.lines]
         if crash is not None:
-            crash.message = printable_lines(crash.message)
+            crash.message = defuse(printable_lines(crash.message))
 
 
 def _property(row: Row) -> tuple[str, object]:
@@ -232,12 +246,6 @@ def _asked(item: pytest.Item) -> str:
         return ""
 
 
-def _given(item: pytest.Item) -> str:
-    """The device that a gate was made for, or `""`."""
-    callspec = getattr(item, "callspec", None)
-    return str(callspec.params.get(RUN_DEVICE, "")) if callspec is not None else ""
-
-
 def _promises(item: pytest.Item, state: State) -> list[BoundMarker]:
     """What the markers promise; those of `pytest.param` and of other plugins are seen here for the first time."""
     __tracebackhide__ = True
@@ -245,7 +253,7 @@ def _promises(item: pytest.Item, state: State) -> list[BoundMarker]:
     devices = session.settings.devices
     try:
         asked, bound = asked_device(item), list(bound_markers(item, session))
-        if state.is_gate and len(devices) > 1 and not asked and not _given(item):
+        if state.is_gate and len(devices) > 1 and not asked and not given_device(item):
             raise ConfigError(
                 f"it became a gate too late to run once for each of {', '.join(devices)}: put its mark on the test "
                 "itself, or give one device"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -17,7 +19,12 @@ from pytest_modelcheck.errors import ConfigError, MissingDependency
 if TYPE_CHECKING:
     from pytest_modelcheck.baselines.store import Update
 
-REPORT_ENDINGS = (".json", ".md", ".html")
+REPORT_ENDINGS = (".json", ".md", ".html", ".txt", ".yaml")
+
+# What a report needs that this package does not: the module, and the extra that brings it.
+_NEEDED: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {".html": ("jinja2", "html"), ".yaml": ("huggingface_hub", "hf")}
+)
 
 _LARGEST_SEED = 2**32 - 1
 
@@ -37,6 +44,7 @@ class Settings(NamedTuple):
     reports: tuple[Path, ...]
     mnist_root: Path
     tolerances: Mapping[str, float]
+    prune: bool
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -69,7 +77,8 @@ def add_options(parser: pytest.Parser) -> None:
         parser,
         group,
         "modelcheck-report",
-        "write a report there; the ending picks the format: .json, .md or .html (repeatable)",
+        "write a report there (repeatable); the ending picks the format: .json, .md, .html, .txt (OpenMetrics), "
+        "metrics.json (flat, for DVC), .yaml (eval_results of the Hugging Face Hub), model-index.yaml",
         ini="linelist",
         default=[],
         action="append",
@@ -109,6 +118,21 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="DIR",
     )
 
+    # Both hold for one run: what is to hold for longer has an owner and a day, and stands in pyproject.toml.
+    group.addoption(
+        "--modelcheck-accept",
+        action="append",
+        default=[],
+        metavar="GATE:REASON",
+        help="let a broken promise of this gate through, in this run; [tool.modelcheck.waivers] in pyproject.toml does "
+        "so until a day (repeatable)",
+    )
+    group.addoption(
+        "--modelcheck-prune",
+        action="store_true",
+        help="remove the baselines that no test uses any more, at the end of a run of all tests; refused where CI=true",
+    )
+
 
 def _add(
     parser: pytest.Parser, group: Any, name: str, text: str, *, ini: Any = "string", default: Any, **option: Any
@@ -134,6 +158,7 @@ def read_settings(config: pytest.Config) -> Settings:
             reports=tuple(_report(config, str(path)) for path in _value(config, "modelcheck_report")),
             mnist_root=config.rootpath / str(_value(config, "modelcheck_mnist_root")),
             tolerances=_tolerances(str(_value(config, "modelcheck_tolerances"))),
+            prune=_prune(config),
         )
         if settings.enabled and not is_worker(config):
             _require_devices(settings.devices)
@@ -174,8 +199,22 @@ def _update(config: pytest.Config) -> Update:
     if text and not _value(config, "modelcheck") and config.getoption("modelcheck_update"):
         raise ConfigError("--modelcheck-update records what gates measure: give --modelcheck as well")
     if text and in_ci():
-        raise ConfigError(f"--modelcheck-update={text} is refused where CI=true: record where it is reviewed")
+        if config.getoption("modelcheck_update"):
+            raise ConfigError(f"--modelcheck-update={text} is refused where CI=true: record where it is reviewed")
+        return ""  # what the ini file says is for the places where it is reviewed
     return text  # type: ignore[return-value]
+
+
+def _prune(config: pytest.Config) -> bool:
+    asked = bool(config.getoption("modelcheck_prune"))
+    if not _value(config, "modelcheck"):
+        if asked:
+            raise ConfigError("--modelcheck-prune removes what no gate uses: give --modelcheck as well")
+        if config.getoption("modelcheck_accept"):
+            raise ConfigError("--modelcheck-accept lets gates through: give --modelcheck as well")
+    if asked and in_ci():
+        raise ConfigError("--modelcheck-prune is refused where CI=true: remove baselines where it is reviewed")
+    return asked
 
 
 def _require_devices(devices: tuple[str, ...]) -> None:
@@ -215,6 +254,13 @@ def _tolerances(text: str) -> Mapping[str, float]:
 
 
 def _report(config: pytest.Config, text: str) -> Path:
-    if Path(text).suffix not in REPORT_ENDINGS:
+    ending = Path(text).suffix
+    if ending not in REPORT_ENDINGS:
         raise ConfigError(f"--modelcheck-report={text}: a path ending in {', '.join(REPORT_ENDINGS)} is expected")
+    module, extra = _NEEDED.get(ending, ("", ""))
+    if module and _value(config, "modelcheck") and importlib.util.find_spec(module) is None:
+        raise ConfigError(
+            f"--modelcheck-report={text} needs {module}, which is not installed: "
+            f'pip install "pytest-modelcheck[{extra}]"'
+        )
     return config.invocation_params.dir / text

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import pytest
 
+from pytest_modelcheck.baselines.differences import difference
 from pytest_modelcheck.baselines.store import Content, Store, Update
-from pytest_modelcheck.plugin.rows import plain
+from pytest_modelcheck.plugin.collection import given_device
+from pytest_modelcheck.plugin.rows import Row, plain
 
 
 class GateBaselines:
@@ -17,12 +20,14 @@ class GateBaselines:
     check that a test calls several times has one baseline for each call, by their order.
     """
 
-    def __init__(self, item: pytest.Item, update: Update, device: str) -> None:
-        self._store = Store(item.path)
-        self._test = plain(_without_device(item.nodeid.partition("::")[2] or item.name, device))
+    def __init__(self, item: pytest.Item, update: Update) -> None:
+        self._store = Store(item.path, self._changed)
+        self._test = _name(item)
         self._update = update
         self._calls: Counter[str] = Counter()
         self._recorded: set[str] = set()
+        self._used: set[str] = set()
+        self._changes: dict[str, Row] = {}
 
     def restart(self) -> None:
         """Begin a new try of the test."""
@@ -41,7 +46,35 @@ class GateBaselines:
         update = "" if key in self._recorded else self._update
         found = self._store.compare_or_record(key, plain(content), update)
         self._recorded.add(key)
+        self._used.add(key)
         return found
+
+    def _changed(self, key: str, before: Content | None, after: Content | None) -> None:
+        self._changes[key] = change_of(str(self._store.path), key, before, after)
+
+    def report(self) -> dict[str, Any]:
+        """The test's name in the file of its baselines, the keys that it used, and what it changed."""
+        file, used = str(self._store.path), sorted(self._used)
+        return {"file": file, "test": self._test, "used": used, "changes": list(self._changes.values())}
+
+
+def baselines_of(item: pytest.Item) -> tuple[str, str]:
+    """The file of a test's baselines, and the test's name in it."""
+    return str(Store(item.path).path), _name(item)
+
+
+def _name(item: pytest.Item) -> str:
+    name = item.nodeid.partition("::")[2] or item.name
+    return str(plain(_without_device(name, given_device(item))))
+
+
+def change_of(file: str, key: str, before: Content | None, after: Content | None) -> Row:
+    """What became of one baseline, as the reports tell it."""
+    if before is None:
+        return {"file": file, "key": key, "change": "added", "lines": []}
+    if after is None:
+        return {"file": file, "key": key, "change": "removed", "lines": []}
+    return {"file": file, "key": key, "change": "changed", "lines": difference(before, after)}
 
 
 def _without_device(test: str, device: str) -> str:

@@ -18,6 +18,7 @@ PLAIN_MARKS: Mapping[str, str] = MappingProxyType(
     {
         "modelcheck": "modelcheck: this test is a gate; it runs under --modelcheck only.",
         "modelcheck_device": "modelcheck_device(name): the gate runs on this device, or is skipped without it.",
+        "modelcheck_card": "modelcheck_card(dataset_id, ...): what a model card on the Hugging Face Hub says of it.",
     }
 )
 
@@ -44,7 +45,7 @@ class Registry:
             return load_check(name)
         if name in self._extra:
             return self._extra[name]
-        valid = [f"modelcheck_{item}" for item in self.names()] + ["modelcheck_device"]
+        valid = [f"modelcheck_{item}" for item in self.names()] + ["modelcheck_device", "modelcheck_card"]
         import difflib  # costs every start of pytest otherwise
 
         close = difflib.get_close_matches(marker, valid, n=1)

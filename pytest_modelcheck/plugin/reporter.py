@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
+import datetime
+import time
 from pathlib import Path
 
 import pytest
 
 from pytest_modelcheck.baselines.files import write_whole
+from pytest_modelcheck.errors import ModelCheckError
+from pytest_modelcheck.plugin import actions, pruning
+from pytest_modelcheck.plugin.environment import environment
 from pytest_modelcheck.plugin.rows import Row, lost_rows
+from pytest_modelcheck.plugin.selection import Selection, folders
 from pytest_modelcheck.plugin.stash import session_of
-from pytest_modelcheck.reports import RENDERERS, terminal
+from pytest_modelcheck.plugin.waiving import unneeded, waivers_of
+from pytest_modelcheck.reports import rendered, terminal
+from pytest_modelcheck.reports.github import defuse
 from pytest_modelcheck.reports.run import Run
 
-# The checks that compare with what was recorded, and tell how much they recorded now.
-_RECORDING = ("token_ids", "summary", "accuracy")
+_PASSING = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
 class Reporter:
     """Collects the rows of all gates on the controller, prints the table, writes the reports, judges the session."""
 
-    def __init__(self, config: pytest.Config) -> None:
+    def __init__(self, config: pytest.Config, selection: Selection) -> None:
         self._config = config
         self._settings = session_of(config).settings
+        self._selection = selection
         self._rows: list[Row] = []
+        self._used = pruning.Used()
+        self._changes: dict[tuple[str, str], Row] = {}
+        self._problems: list[str] = []
         self._notes: list[str] = []
         self._written: list[Path] = []
         self._complete = True
         self._runs_tests = False
+        self._started = datetime.datetime.now(datetime.timezone.utc)
+        self._clock = time.perf_counter()
+        self._seconds = 0.0
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self) -> None:
@@ -36,16 +50,31 @@ class Reporter:
         self._complete = self._complete and not report.failed
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self._rows.extend(getattr(report, "modelcheck", None) or lost_rows(report))
+        rows = getattr(report, "modelcheck", None) or lost_rows(report)
+        self._rows.extend(rows)
+        self._used.devices.update(row["device"].partition(":")[0] for row in rows)
+        if report.when == "call" and report.passed:
+            self._used.ended.add(report.nodeid)
+        told = getattr(report, "modelcheck_baselines", None)
+        if told:
+            self._used.keys.setdefault(told["file"], set()).update(told["used"])
+            self._change(told["changes"])
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         if not self._runs_tests:
             return
-        ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
+        self._seconds = time.perf_counter() - self._clock
+        ended = exitstatus in (*_PASSING, pytest.ExitCode.TESTS_FAILED)
         self._complete = self._complete and ended and not (session.shouldfail or session.shouldstop)
-        self._judge(session, exitstatus)
-        self._write_reports(session)
+        self._judge_waivers()
+        self._judge_baselines()
+        if exitstatus in _PASSING:
+            self._judge_absence()
+        self._write_reports()
+        self._problems += actions.summarized(self._run())
+        if self._problems and exitstatus in _PASSING:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_keyboard_interrupt(self) -> None:
         self._complete = False
@@ -55,34 +84,79 @@ class Reporter:
             return
         terminalreporter.write_sep("=", "modelcheck")
         width = self._config.get_terminal_writer().fullwidth
-        for line in terminal.render(self._run(), width=width, quiet=self._config.option.verbose < 0):
-            terminalreporter.write_line(line.text, **dict.fromkeys(line.styles, True))
-        recorded = sum(row["evidence"].get("recorded", 0) for row in self._rows if row["check"] in _RECORDING)
-        if recorded:
-            terminalreporter.write_line(f"baselines recorded: {recorded}; review them: git diff '*__modelcheck__/*'")
+        quiet, blocks = self._config.option.verbose < 0, _shows_blocks(terminalreporter)
+        for line in terminal.render(self._run(), width=width, quiet=quiet, blocks=blocks):
+            terminalreporter.write_line(defuse(line.text), **dict.fromkeys(line.styles, True))
         for path in self._written:
             terminalreporter.write_line(f"report: {path}")
         for note in self._notes:
-            terminalreporter.write_line(note, red=True)
+            terminalreporter.write_line(note)
+        for command in actions.annotated(self._run(), self._config.rootpath):
+            terminalreporter.write_line(command)
 
     def _run(self) -> Run:
         settings = self._settings
-        return Run(tuple(self._rows), settings.seed, ",".join(settings.devices), self._complete)
+        return Run(
+            rows=tuple(self._rows),
+            seed=settings.seed,
+            devices=",".join(settings.devices),
+            complete=self._complete,
+            started=self._started.isoformat(timespec="seconds"),
+            seconds=round(self._seconds, 3),
+            environment=environment(),
+            baselines=tuple(change for _, change in sorted(self._changes.items())),
+            problems=tuple(self._problems),
+        )
 
-    def _judge(self, session: pytest.Session, exitstatus: int) -> None:
-        measured = any(row["outcome"] != "skipped" for row in self._rows)
-        if measured or exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+    def _change(self, changes: list[Row]) -> None:
+        for change in changes:
+            path = Path(change["file"])
+            inside = path.is_relative_to(self._config.rootpath)
+            file = path.relative_to(self._config.rootpath).as_posix() if inside else str(path)
+            self._changes[file, change["key"]] = {**change, "file": file}
+
+    def _judge_absence(self) -> None:
+        if not any(row["outcome"] != "skipped" for row in self._rows):
+            skipped = f"all {len(self._rows)} were skipped" if self._rows else "none was collected and selected"
+            self._problems.append(f"no gate ran ({skipped}), and --modelcheck passes nothing that was not measured.")
+
+    def _judge_waivers(self) -> None:
+        waivers = waivers_of(self._config)
+        self._problems += waivers.expired()
+        if self._complete:
+            valid = [item for item in waivers.every if not item.is_expired(waivers.today)]
+            self._problems += unneeded(valid, self._rows, self._selection, self._config)
+
+    def _judge_baselines(self) -> None:
+        """On a full run, remove the baselines that no test uses, or say how many there are."""
+        where = folders(self._config)
+        if where is None or self._selection.deselected or not self._complete:
+            if self._settings.prune:
+                self._problems.append("no baseline was removed: --modelcheck-prune needs a whole run of all tests")
             return
-        skipped = f"all {len(self._rows)} were skipped" if self._rows else "none was collected and selected"
-        self._notes.append(f"no gate ran ({skipped}), and --modelcheck passes nothing that was not measured.")
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if not self._settings.prune:
+            number = len(pruning.unused(self._selection.tests, self._used, where))
+            self._notes += [f"baselines that no test uses: {number}; --modelcheck-prune removes them"] * (number > 0)
+            return
+        try:
+            self._change(pruning.prune(self._selection.tests, self._used, where))
+        except ModelCheckError as error:
+            self._problems.append(str(error))
 
-    def _write_reports(self, session: pytest.Session) -> None:
+    def _write_reports(self) -> None:
         for path in self._settings.reports:
             try:
-                write_whole(path, RENDERERS[path.suffix](self._run()))
+                write_whole(path, rendered(self._run(), path.name))
                 self._written.append(path)
-            except (OSError, ValueError) as error:
-                self._notes.append(f"the report {path} could not be written: {error}")
-                if session.exitstatus == pytest.ExitCode.OK:
-                    session.exitstatus = pytest.ExitCode.TESTS_FAILED
+            except (OSError, ValueError, ModelCheckError) as error:
+                self._problems.append(f"the report {path} could not be written: {error}")
+
+
+def _shows_blocks(terminalreporter: pytest.TerminalReporter) -> bool:
+    """Whether the terminal's encoding has the characters of a sparkline."""
+    encoding = getattr(terminalreporter._tw._file, "encoding", None) or "ascii"
+    try:
+        terminal.BLOCKS.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True

@@ -4,24 +4,54 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 
+from pytest_modelcheck.reports.run import shown_check
 from pytest_modelcheck.result import Part, Result
+from pytest_modelcheck.waivers import Waivers
 
 Row = dict[str, Any]
 
 _BROKEN = ("failed", "error", "xpassed")
 
 
-def phase_rows(report: pytest.TestReport, results: Sequence[Result], error: BaseException | None) -> list[Row]:
+def phase_rows(
+    report: pytest.TestReport,
+    results: Sequence[Result],
+    error: BaseException | None,
+    waivers: Waivers,
+    card: Mapping[str, str],
+) -> list[Row]:
     """The rows that one phase of a gate adds: those of its checks, and one of its own where they do not tell it all.
 
     A gate without checks of this package is judged by its own assertions. One that fails for another reason than its
-    checks, or is skipped, gets a row that says so.
+    checks, or is skipped, gets a row that says so. Broken promises that have a waiver are waived.
     """
+    return [{**_waived(row, waivers), "card": dict(card)} for row in _phase_rows(report, results, error, waivers)]
+
+
+def let_through(report: pytest.TestReport, rows: Sequence[Row]) -> None:
+    """Let a test pass whose own assertion broke what a waiver covers; how it broke stays to be read."""
+    outcomes = {row["outcome"] for row in rows}
+    if report.when == "call" and report.failed and "waived" in outcomes and outcomes.isdisjoint(_BROKEN):
+        report.sections.append(("waived", report.longreprtext))
+        report.outcome, report.longrepr = "passed", None
+
+
+def _waived(row: Row, waivers: Waivers) -> Row:
+    """The row, let through if its promise is broken and has a waiver. What was not measured has none."""
+    waiver = waivers.of(row["gate"], shown_check(row)) if row["outcome"] == "failed" else None
+    return row if waiver is None else {**row, "outcome": "waived", "waiver": plain(waiver.as_dict())}
+
+
+def _phase_rows(
+    report: pytest.TestReport, results: Sequence[Result], error: BaseException | None, waivers: Waivers
+) -> list[Row]:
     checks = [row for result in results for row in _checked(report, result)] if report.when == "call" else []
+    checks = [_waived(row, waivers) for row in checks]
     if report.when != "call" and report.passed:
         return []
     if hasattr(report, "wasxfail") and not report.failed:
@@ -55,16 +85,24 @@ def lost_rows(report: pytest.TestReport) -> list[Row]:
 
 def _checked(report: pytest.TestReport, result: Result) -> list[Row]:
     """The row of a check, or those of its parts, with texts made so: a check of another package may give anything."""
-    whole = {"gate": report.nodeid, "part": "", **vars(result), **_texts(result), "device": str(result.device)}
+    whole = {**_place(report), "part": "", **vars(result), **_told(result), "device": str(result.device)}
     if not whole.pop("parts"):
         return [whole]
-    rows = [{**whole, **vars(part), **_texts(part), "part": part.name, "changes": ()} for part in result.parts]
-    rows[0]["changes"] = result.changes
+    rest = {"changes": (), "history": ()}
+    rows = [{**whole, **vars(part), **_told(part), "part": part.name, **rest} for part in result.parts]
+    rows[0].update(changes=result.changes, history=result.history)
     return [{key: value for key, value in row.items() if key != "name"} for row in rows]
 
 
-def _texts(found: Result | Part) -> Row:
-    return {name: str(getattr(found, name)) for name in ("promised", "measured", "message")}
+def _told(found: Result | Part) -> Row:
+    number = None if found.number is None else asdict(found.number)
+    return {**{name: str(getattr(found, name)) for name in ("promised", "measured", "message")}, "number": number}
+
+
+def _place(report: pytest.TestReport) -> Row:
+    """The gate, and the file and line where its test stands; the line is 0 where pytest knows of none."""
+    file, line, _ = report.location
+    return {"gate": report.nodeid, "file": file, "line": 0 if line is None else line + 1, "waiver": None, "card": {}}
 
 
 def _outcome(report: pytest.TestReport, error: BaseException | None) -> str:
@@ -88,7 +126,7 @@ def _own(report: pytest.TestReport, outcome: str, reason: str) -> Row:
     """The row of a test as a whole."""
     first = reason.strip().partition("\n")[0]
     return {
-        "gate": report.nodeid,
+        **_place(report),
         "check": "test",
         "part": "",
         "subject": "",
@@ -101,6 +139,8 @@ def _own(report: pytest.TestReport, outcome: str, reason: str) -> Row:
         "device": "",
         "seconds": report.duration,
         "changes": [],
+        "number": None,
+        "history": [],
     }
 
 

@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 Row = Mapping[str, Any]
 
-_WORST_FIRST = ("error", "failed", "xpassed", "xfailed", "skipped", "passed")
+OUTCOMES = ("error", "failed", "xpassed", "waived", "xfailed", "skipped", "passed")
+
+# Outcomes that fail a run, but for those that pytest was told to take easily (an xpassed test that is not strict).
+_FAILING = ("error", "failed")
 
 
 @dataclass(frozen=True)
 class Run:
-    """The rows of a run in the order in which they came, its seed and devices, and whether it reached its end."""
+    """The rows of a run in the order in which they came, its seed and devices, and whether it reached its end.
+
+    `started` is the time in UTC as ISO 8601 writes it, `seconds` what the run took. `environment` has the versions of
+    what decides measurements, and where the run took place. `baselines` are the changes that the run made of baselines,
+    each with its `file`, `key`, `change` (`"added"`, `"changed"`, `"removed"`) and the `lines` of a short difference.
+    `problems` are what fails the run beside its gates: no gate ran, a waiver that is expired or not needed any more.
+    """
 
     rows: Sequence[Row]
     seed: int
     devices: str
     complete: bool = True
+    started: str = ""
+    seconds: float = 0.0
+    environment: Mapping[str, str] = field(default_factory=dict)
+    baselines: Sequence[Row] = ()
+    problems: Sequence[str] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether every gate that was looked at keeps its promises, there is at least one, and nothing is missing."""
+        outcomes = {row["outcome"] for row in self.rows}
+        return self.complete and not self.problems and "passed" in outcomes and outcomes.isdisjoint(_FAILING)
 
     @property
     def sorted_rows(self) -> list[Row]:
@@ -32,6 +53,17 @@ class Run:
         told = (row["evidence"].get("early_stop") for row in self.rows if isinstance(row.get("evidence"), Mapping))
         return [chance for chance in told if isinstance(chance, float) and 0 < chance < 1]
 
+    @property
+    def command(self) -> str:
+        """What runs the gates with the same seed and on the same devices.
+
+        >>> Run((), 7, "cpu,cuda:0").command
+        'pytest --modelcheck --modelcheck-seed=7 --modelcheck-device=cpu,cuda:0'
+        """
+        seed = [f"--modelcheck-seed={self.seed}"] if self.seed else []
+        device = [f"--modelcheck-device={self.devices}"] if self.devices not in ("", "auto") else []
+        return shlex.join(["pytest", "--modelcheck", *seed, *device])
+
     def totals(self) -> str:
         """The number of rows by outcome, in words.
 
@@ -39,7 +71,7 @@ class Run:
         '1 failed, 2 passed'
         """
         numbers = Counter(row["outcome"] for row in self.rows)
-        return ", ".join(f"{numbers[outcome]} {outcome}" for outcome in _WORST_FIRST if numbers[outcome])
+        return ", ".join(f"{numbers[outcome]} {outcome}" for outcome in OUTCOMES if numbers[outcome])
 
 
 def shown_margin(row: Row) -> str:
@@ -74,4 +106,4 @@ def shown_gate(row: Row) -> str:
 
 def _badness(row: Row) -> tuple[int, float, str]:
     margin = row["margin"] if row["margin"] is not None else float("inf")
-    return _WORST_FIRST.index(row["outcome"]), margin, row["gate"]
+    return OUTCOMES.index(row["outcome"]), margin, row["gate"]

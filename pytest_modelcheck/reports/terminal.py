@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from pytest_modelcheck.escape import printable
-from pytest_modelcheck.reports.run import Row, Run, shown_gate, shown_margin
+from pytest_modelcheck.reports.columns import Line, aligned, cut_end
+from pytest_modelcheck.reports.run import Row, Run, shown_check, shown_gate, shown_margin
 from pytest_modelcheck.reports.sizes import sizes
 
 _STYLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -15,6 +15,7 @@ _STYLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "error": ("red", "bold"),
         "failed": ("red", "bold"),
         "xpassed": ("yellow",),
+        "waived": ("yellow", "bold"),
         "xfailed": ("yellow",),
         "skipped": ("yellow",),
         "passed": ("green",),
@@ -22,28 +23,32 @@ _STYLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 _WORDS: Mapping[str, str] = MappingProxyType({"error": "ERROR", "failed": "FAILED", "passed": "ok"})
 _GATE = 1
-_HEADINGS = ("verdict", "gate", "check", "promised", "measured", "margin", "device", "s")
+_PAST = 6
+_HEADINGS = ("verdict", "gate", "check", "promised", "measured", "margin", "history", "device", "s")
 
 # Columns that shrink when the terminal is narrow, and how narrow each may get.
 _SHRINKING: Mapping[int, int] = MappingProxyType({_GATE: 12, 3: 10, 4: 10})
 
+# A sparkline's, from the lowest value to the highest.
+BLOCKS = "\u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588"
+_DIGITS = "12345678"
+_HISTORY = 10
+
+# How many changed baselines are told, and how much is left of a narrow terminal for each.
+_CHANGES = 10
+_SIGNS: Mapping[str, str] = MappingProxyType({"added": "+", "changed": "~", "removed": "-"})
+
 # Columns that a narrow terminal does without, and the width from which on they are shown.
-_WIDE: Mapping[int, int] = MappingProxyType({2: 72, 6: 100, 7: 100})
-_GAP = 2
+_WIDE: Mapping[int, int] = MappingProxyType({2: 72, 6: 100, 7: 100, 8: 100})
 
 
-@dataclass(frozen=True)
-class Line:
-    """A line of text and pytest's names of its styles."""
+def render(run: Run, *, width: int = 80, quiet: bool = False, blocks: bool = False) -> list[Line]:
+    """The table, worst gates first, and the lines under it. Quiet leaves out the gates that passed.
 
-    text: str
-    styles: tuple[str, ...] = ()
-
-
-def render(run: Run, *, width: int = 80, quiet: bool = False) -> list[Line]:
-    """The table, worst gates first, and the lines under it. Quiet leaves out the gates that passed."""
+    `blocks` says that the terminal has the characters of which a history is drawn; digits do without them.
+    """
     rows = _collapsed([row for row in run.sorted_rows if not (quiet and row["outcome"] == "passed")])
-    lines = _table(rows, width) if rows else []
+    lines = _table(rows, width, BLOCKS if blocks else _DIGITS) if rows else []
     lines += [
         Line(f"note: {printable(shown_gate(row))}: {printable(change)} (restored)", ("yellow",))
         for row in run.sorted_rows
@@ -57,16 +62,45 @@ def render(run: Run, *, width: int = 80, quiet: bool = False) -> list[Line]:
         )
     if not run.complete:
         lines.append(Line("incomplete: the run was cut short, and some gates may be missing", ("red",)))
+    lines += [Line(f"waived: {printable(told)}", ("yellow",)) for told in _waivers(run)]
+    lines += [Line(printable(problem), ("red",)) for problem in run.problems]
+    lines += _baselines(run, width)
     if any(row["outcome"] in ("failed", "error") for row in run.rows):
-        lines.append(Line("run the failed gates again: pytest --modelcheck --lf"))
+        lines.append(Line(f"run the failed gates again: {run.command} --lf"))
     return lines if quiet else [*lines, *_sizes(run, width)]
+
+
+def _waivers(run: Run) -> list[str]:
+    """The gates that only a waiver lets through, with its reason, its owner and its last day."""
+    told = ((shown_gate(row), shown_check(row), row["waiver"]) for row in run.sorted_rows if row["outcome"] == "waived")
+    return list(
+        dict.fromkeys(
+            f"{gate} {check} until {waiver['expires']} ({waiver['owner']}): {waiver['reason']}"
+            for gate, check, waiver in told
+        )
+    )
+
+
+def _baselines(run: Run, width: int) -> list[Line]:
+    """What the run changed of the baselines, as a short difference."""
+    if not run.baselines:
+        return []
+    removed = sum(change["change"] == "removed" for change in run.baselines)
+    numbers = {"recorded": len(run.baselines) - removed, "removed": removed}
+    told = ", ".join(f"{word}: {number}" for word, number in numbers.items() if number)
+    lines = [Line(f"baselines {told}; review them: git diff '*__modelcheck__/*'")]
+    for change in run.baselines[:_CHANGES]:
+        lines.append(Line(cut_end(f"  {_SIGNS[change['change']]} {printable(change['key'])}", width)))
+        lines += [Line(cut_end(f"      {printable(line)}", width)) for line in change["lines"]]
+    more = len(run.baselines) - _CHANGES
+    return lines + [Line(f"  ... and {more:,} more")] * (more > 0)
 
 
 def _sizes(run: Run, width: int) -> list[Line]:
     lines = []
     for size in sizes(run):
-        lines.append(Line(_cut_end(printable(size.headline), width)))
-        lines += [Line(_cut_end(f"  {printable(bar)}", width)) for bar in size.bars]
+        lines.append(Line(cut_end(printable(size.headline), width)))
+        lines += [Line(cut_end(f"  {printable(bar)}", width)) for bar in size.bars]
     return lines
 
 
@@ -88,18 +122,21 @@ def _collapsed(rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-def _table(rows: Sequence[Row], width: int) -> list[Line]:
-    cells = [_cells(row) for row in rows]
+def _table(rows: Sequence[Row], width: int, levels: str) -> list[Line]:
+    cells = [_cells(row, levels) for row in rows]
     kept = [index for index in range(len(_HEADINGS)) if width >= _WIDE.get(index, 0)]
-    widths = [max(len(row[index]) for row in [_HEADINGS, *cells]) for index in kept]
-    _shrink(widths, {kept.index(index): least for index, least in _SHRINKING.items()}, width - _GAP * (len(kept) - 1))
-    lines = [Line(_row([_HEADINGS[index] for index in kept], widths), ("bold",))]
-    for row, values in zip(rows, cells, strict=True):
-        lines.append(Line(_row([values[index] for index in kept], widths), _STYLES[row["outcome"]]))
+    if not any(values[_PAST] for values in cells):
+        kept = [index for index in kept if index != _PAST]
+    least = {kept.index(index): narrowest for index, narrowest in _SHRINKING.items()}
+    heading, *texts = aligned(
+        [[values[index] for index in kept] for values in (_HEADINGS, *cells)], width, least, {_GATE}
+    )
+    lines = [Line(heading, ("bold",))]
+    lines += [Line(text, _STYLES[row["outcome"]]) for text, row in zip(texts, rows, strict=True)]
     return lines
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: Row, levels: str) -> tuple[str, ...]:
     return (
         _WORDS.get(row["outcome"], row["outcome"]),
         printable(shown_gate(row)),
@@ -107,36 +144,19 @@ def _cells(row: Row) -> tuple[str, ...]:
         printable(row["promised"]),
         printable(row["measured"]),
         shown_margin(row),
+        _sparkline(row, levels),
         row["device"],
         f"{row['seconds']:.2f}",
     )
 
 
-def _shrink(widths: list[int], least: Mapping[int, int], room: int) -> None:
-    """Take from the widest column that may still shrink, until all fit or none may."""
-    while sum(widths) > room:
-        wide = [index for index in least if widths[index] > least[index]]
-        if not wide:
-            return
-        widths[max(wide, key=widths.__getitem__)] -= 1
-
-
-def _row(values: Sequence[str], widths: Sequence[int]) -> str:
-    cuts = [_cut_middle if index == _GATE else _cut_end for index in range(len(values))]
-    cells = (cut(value, width).ljust(width) for cut, value, width in zip(cuts, values, widths, strict=True))
-    return (" " * _GAP).join(cells).rstrip()
-
-
-def _cut_end(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: width - 2]}.."
-
-
-def _cut_middle(text: str, width: int) -> str:
-    """The text within a width; its middle makes room, since both ends tell tests apart."""
-    if len(text) <= width:
-        return text
-    head = (width - 2) // 2
-    return f"{text[:head]}..{text[len(text) - (width - 2 - head) :]}"
+def _sparkline(row: Row, levels: str) -> str:
+    """What a number was at earlier baselines, and is now; nothing where there is no past."""
+    number, past = row.get("number"), list(row.get("history", ()))
+    values = [*past, number["value"]][-_HISTORY:] if number and past else []
+    low, high = min(values, default=0), max(values, default=0)
+    scale = (len(levels) - 1) / (high - low) if high > low else 0
+    return "".join(levels[round((value - low) * scale)] for value in values)
 
 
 def _summary(run: Run) -> str:

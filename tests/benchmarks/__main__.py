@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from tests.benchmarks import counting, gates, mnist, shapes, startup, tokenizers
+from tests.benchmarks import counting, gates, mnist, page, shapes, startup, tokenizers
 
 _BENCHMARKS = (
     ("startup", startup.measure, 40),
@@ -13,6 +13,7 @@ _BENCHMARKS = (
     ("tokenizers", tokenizers.measure, 3),
     ("shapes", shapes.measure, 5),
     ("counting", counting.measure, 3),
+    ("page", page.measure, 3),
 )
 
 

@@ -117,11 +117,11 @@ def gate(pytester, run_gates, monkeypatch):
 
         @property
         def recorded(self):
-            return json.loads(self.path.read_text(encoding="utf-8"))["baselines"]["test_table accuracy v1"]
+            return json.loads(self.path.read_text(encoding="utf-8"))["baselines"]["test_table accuracy v1 on cpu"]
 
         def rewrite(self, change):
             whole = json.loads(self.path.read_text(encoding="utf-8"))
-            change(whole["baselines"]["test_table accuracy v1"])
+            change(whole["baselines"]["test_table accuracy v1 on cpu"])
             self.path.write_text(json.dumps(whole), encoding="utf-8")
 
     made = Gate()
@@ -148,7 +148,7 @@ def test_a_missing_baseline_is_an_error(gate):
     result.assert_outcomes(failed=1)
     assert (row["outcome"], row["message"]) == (
         "error",
-        "accuracy of Table: not measured: no baseline is recorded for 'test_table accuracy v1' in "
+        "accuracy of Table: not measured: no baseline is recorded for 'test_table accuracy v1 on cpu' in "
         f"{gate.path}. pytest --modelcheck --modelcheck-update records it",
     )
     assert not gate.path.exists()
@@ -158,7 +158,7 @@ def test_a_missing_baseline_is_an_error(gate):
 def test_a_model_is_recorded_and_compared_from_then_on(gate, kind):
     gate.data(kind)
     row = gate.record()
-    assert (row["measured"], row["evidence"]["recorded"]) == ("0.9500, 0 broken and 0 fixed since 'v1' (0.9500)", 1)
+    assert (row["measured"], row["history"]) == ("0.9500, 0 broken and 0 fixed since 'v1' (0.9500)", [0.95])
     right = torch.ones(200, dtype=torch.bool)
     right[BEFORE] = False
     assert {name: value for name, value in gate.recorded.items() if name != "data"} == {
@@ -166,12 +166,13 @@ def test_a_model_is_recorded_and_compared_from_then_on(gate, kind):
         "model": "Table",
         "right": packed(right),
         "samples": 200,
+        "value": 0.95,
     }
     assert len(gate.recorded["data"]) == 64
     result, row = gate.run()
     result.assert_outcomes(passed=1)
     assert row["promised"] == "at most 0.02 below 'v1' (186 of 200)"
-    assert (row["measured"], row["evidence"]["recorded"]) == ("0.9500, 0 broken and 0 fixed since 'v1' (0.9500)", 0)
+    assert (row["measured"], row["history"]) == ("0.9500, 0 broken and 0 fixed since 'v1' (0.9500)", [0.95])
 
 
 def test_so_many_may_break_as_were_promised(gate):
@@ -358,7 +359,7 @@ def test_two_baselines_of_one_test_are_kept_apart(gate, pytester):
     result, _ = gate.run("--modelcheck-update")
     result.assert_outcomes(passed=1)
     recorded = json.loads(gate.path.read_text(encoding="utf-8"))["baselines"]
-    assert list(recorded) == ["test_table accuracy v1", "test_table accuracy v2"]
+    assert list(recorded) == ["test_table accuracy v1 on cpu", "test_table accuracy v2 on cpu"]
 
 
 @pytest.mark.parametrize(
@@ -389,7 +390,7 @@ def test_a_baseline_is_compared_where_a_context_tells_one():
     data = (torch.eye(4), torch.arange(4))
     for drop in (0, 0.25):
         with Context(recorded=remember).active():
-            assert assert_accuracy(model, data, max_drop=drop, baseline="v1").evidence["recorded"] == int(drop == 0)
+            assert assert_accuracy(model, data, max_drop=drop, baseline="v1").history == (1.0,)
         nn.init.eye_(model.weight)
         model.weight.data[0] = 0
         model.weight.data[1, 0] = 1

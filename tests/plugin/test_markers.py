@@ -408,7 +408,7 @@ MARKS = (
 
 UNKNOWN = (
     "unknown mark 'modelcheck_parameter' (did you mean 'modelcheck_parameters'?); the marks are "
-    f"{MARKS}, modelcheck_device"
+    f"{MARKS}, modelcheck_device, modelcheck_card"
 )
 
 
@@ -426,7 +426,7 @@ def test_with_strict_markers_pytest_refuses_it_and_the_valid_marks_are_named(pyt
     result.stdout.fnmatch_lines(
         [
             "'modelcheck_parameter' not found in `markers` configuration option",
-            f"pytest-modelcheck's marks are modelcheck, modelcheck_device, {MARKS}.",
+            f"pytest-modelcheck's marks are modelcheck, modelcheck_device, modelcheck_card, {MARKS}.",
         ]
     )
 

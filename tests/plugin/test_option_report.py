@@ -30,7 +30,7 @@ def test_the_ending_picks_the_format(session, processes):
     result = session.runpytest_inprocess("--modelcheck", processes, *(f"--modelcheck-report={name}" for name in names))
     result.stdout.fnmatch_lines([f"report: {session.path / name}" for name in names], consecutive=True)
     assert [row["outcome"] for row in json.loads((session.path / "r.json").read_text())["rows"]] == ["failed", "passed"]
-    assert (session.path / "r.md").read_text().startswith("## modelcheck: 1 failed, 1 passed\n")
+    assert (session.path / "r.md").read_text().startswith("<!-- pytest-modelcheck -->\n## modelcheck failed: ")
     assert (session.path / "deep/er/r.html").read_text().startswith("<!doctype html>\n")
 
 
@@ -53,7 +53,7 @@ def test_it_replaces_an_older_report_and_leaves_nothing_else(session):
     (folder / "r.md").write_text("old")
     session.runpytest_inprocess("--modelcheck", "--modelcheck-report=out/r.md")
     assert [path.name for path in folder.iterdir()] == ["r.md"]
-    assert (folder / "r.md").read_text().startswith("## modelcheck")
+    assert (folder / "r.md").read_text().startswith("<!-- pytest-modelcheck -->")
 
 
 def test_none_is_written_where_gates_do_not_run(session):
@@ -62,11 +62,14 @@ def test_none_is_written_where_gates_do_not_run(session):
     assert not (session.path / "r.md").exists()
 
 
-@pytest.mark.parametrize("text", ["r.txt", "r", "", "r.JSON", "folder/"])
+ENDINGS = ".json, .md, .html, .txt, .yaml"
+
+
+@pytest.mark.parametrize("text", ["r.xml", "r", "", "r.JSON", "folder/"])
 def test_an_unknown_ending_is_a_usage_error(session, text):
     result = session.runpytest_inprocess("--modelcheck", f"--modelcheck-report={text}")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    expected = f"ERROR: modelcheck: --modelcheck-report={text}: a path ending in .json, .md, .html is expected"
+    expected = f"ERROR: modelcheck: --modelcheck-report={text}: a path ending in {ENDINGS} is expected"
     assert result.stderr.lines[0] == expected
 
 
@@ -74,7 +77,7 @@ def test_so_is_one_of_the_ini_key_and_under_xdist(session, processes):
     session.makeini("[pytest]\nmodelcheck_report = r.xml\n")
     result = session.runpytest_inprocess("--modelcheck", processes)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    expected = "ERROR: modelcheck: --modelcheck-report=r.xml: a path ending in .json, .md, .html is expected"
+    expected = f"ERROR: modelcheck: --modelcheck-report=r.xml: a path ending in {ENDINGS} is expected"
     assert expected in result.stderr.lines
 
 
@@ -87,7 +90,7 @@ def test_a_report_that_cannot_be_written_turns_green_into_red(session, where):
     result.assert_outcomes(passed=1)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(
-        [f"report: {session.path / 'r.json'}", f"the report {session.path / where} could not be written: *"]
+        [f"the report {session.path / where} could not be written: *", f"report: {session.path / 'r.json'}"]
     )
     assert list((session.path / "taken.md").iterdir()) == []
 

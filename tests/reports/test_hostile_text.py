@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from pytest_modelcheck.escape import printable, printable_lines
 from pytest_modelcheck.plugin.rows import plain
@@ -35,6 +36,8 @@ HOSTILE = {
     "spaces": "  \t \n ",
     "empty": "",
 }
+
+MARKDOWN = MarkdownIt("gfm-like")
 
 UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
@@ -101,22 +104,25 @@ def _inert_in_json(report, row):
 
 
 def _inert_in_markdown(report, plain, row):
-    # As many lines as with a harmless text, but for those of the message, which are a code block.
-    lines, shape = report.split("\n"), plain.split("\n")
-    message = row["message"].split("\n")
-    assert len(lines) == len(shape) + (len(message) - 1 if "### " in report else 0)
-    assert len(re.findall(r"(?<!\\)\|", lines[4])) == len(re.findall(r"(?<!\\)\|", shape[4]))
-    assert not re.search(r"(?<!\\)(?:\\\\)*[<>`*_\[\]]", lines[4])
-    if "### " in report:
-        block = lines[8:-3]
-        assert all(line.startswith("    ") for line in block)
-        assert [line[4:] for line in block] == [printable(line) for line in message]
+    # The same blocks as with a harmless text, and what is left of the message is code.
+    blocks = [token for token in MARKDOWN.parse(report) if token.type == "code_block"]
+    message = [printable(line) for line in row["message"].split("\n")]
+    if any(line.strip() for line in message):
+        shape = [token.type for token in MARKDOWN.parse(report)]
+        assert shape == [token.type for token in MARKDOWN.parse(plain)]
+    else:
+        assert blocks == []
+    if blocks and len(row["message"]) < 3000:
+        assert blocks[0].content.strip() == "\n".join(line if line.strip() else "" for line in message).strip()
 
 
 def _inert_in_html(report, plain, outcome, row):
     elements = Page(report).elements
     if not row["message"]:
-        elements.append(("pre", []))
+        elements.append(("pre", ["class"]))
+    if outcome != "skipped" and "Run it alone" not in report:  # a name that cannot be typed
+        assert printable(row["gate"]) != row["gate"] or len(row["gate"]) > 300
+        elements += [("p", []), ("b", []), ("code", [])]
     assert sorted(elements) == sorted(Page(plain).elements)
 
 

@@ -208,17 +208,15 @@ def test_a_quiet_terminal_tells_no_sizes(width):
 
 def test_markdown():
     report = RENDERERS[".md"](run_of(DIGITS))
-    escaped = r"DigitClassifier\: 53,994 parameters, 100.0 % trainable, 0.216 MB \(float32\)"
     block = "\n".join(f"    {bar}" for bar in BARS)
-    assert f"\n\n{escaped}\n\n{block}\n\nDevice cpu, seed 0.\n" in report
+    assert f"\n\n`{HEADLINE}`\n\n{block}\n\nDevice cpu, seed 0.\n" in report
 
 
 def test_html():
     report = RENDERERS[".html"](run_of(DIGITS, DIGITS))
-    shown = "\n".join(BARS)
-    assert report.count("<ul>") == 1
-    assert f"<ul><li>{HEADLINE}<pre>{shown}</pre></li></ul>\n<table>" in report
-    assert "<ul>" not in RENDERERS[".html"](run_of({}))
+    assert report.count(f"<summary>{HEADLINE}</summary>") == 1
+    assert '<th scope="row">net.2</th><td>51,264</td><td>94.9 %</td>' in report
+    assert "Models</h2>" not in RENDERERS[".html"](run_of({}))
 
 
 def test_json():
@@ -299,7 +297,7 @@ def test_a_run_tells_its_models_once(pytester, monkeypatch, total):
     assert [(model["model"], model["total"], model["largest"]) for model in content["models"]] == [
         ("Sequential", 23, [["0", 15], ["2", 8]])
     ]
-    assert r"Sequential\: 23 parameters" in paths[1].read_text(encoding="utf-8")
-    assert f"<li>{LINES[0]}<pre>" in paths[2].read_text(encoding="utf-8")
+    assert "`Sequential: 23 parameters" in paths[1].read_text(encoding="utf-8")
+    assert f"<summary>{LINES[0]}</summary>" in paths[2].read_text(encoding="utf-8")
     quiet = pytester.runpytest_inprocess("--modelcheck", "-p", "no:cacheprovider", "-q")
     assert LINES[0] not in quiet.outlines

@@ -45,7 +45,7 @@ ROWS = (
 
 SUMMARY = """\
 10 promises: 1 error, 2 failed, 1 xpassed, 1 xfailed, 1 skipped, 4 passed; device cpu,auto, seed 7
-run the failed gates again: pytest --modelcheck --lf
+run the failed gates again: pytest --modelcheck --modelcheck-seed=7 --modelcheck-device=cpu,auto --lf
 """
 
 

@@ -77,21 +77,22 @@ PRINT, OTHER = "0123456789abcdef" * 4, "fedcba9876543210" * 4
 
 
 def recorded(**changes):
-    known = {"data": PRINT, "samples": 10, "right": packed(RIGHT), "correct": 7}
+    known = {"data": PRINT, "samples": 10, "right": packed(RIGHT), "correct": 7, "model": "Net"}
     return {name: value for name, value in {**known, **changes}.items() if value is not None}
 
 
 def test_the_samples_that_broke_and_were_fixed_are_told_by_position():
     now = torch.tensor([True, False, True, False, False, True, True, False, True, True])
-    assert compared(recorded(), now, PRINT, "v1") == Paired(before=7, size=10, broken=[1, 4], fixed=[2])
-    assert compared(recorded(), RIGHT, PRINT, "v1") == Paired(before=7, size=10, broken=[], fixed=[])
+    assert compared(recorded(), now, PRINT, "v1", "Net") == Paired(before=7, size=10, broken=[1, 4], fixed=[2])
+    assert compared(recorded(), RIGHT, PRINT, "v1", "Net") == Paired(before=7, size=10, broken=[], fixed=[])
 
 
 @given(BITS.filter(bool), st.randoms(use_true_random=False))
 def test_every_sample_is_the_same_broken_or_fixed(bits, random):
     now = [bit != (random.random() < 0.2) for bit in bits]
     known = {"data": PRINT, "samples": len(bits), "right": packed(torch.tensor(bits)), "correct": sum(bits)}
-    found = compared(known, torch.tensor(now), PRINT, "v1")
+    known["model"] = "Net"
+    found = compared(known, torch.tensor(now), PRINT, "v1", "Net")
     assert found.broken == [row for row, (old, new) in enumerate(zip(bits, now, strict=True)) if old and not new]
     assert found.fixed == [row for row, (old, new) in enumerate(zip(bits, now, strict=True)) if new and not old]
     assert found.before - len(found.broken) + len(found.fixed) == sum(now)
@@ -108,6 +109,18 @@ REFUSED = [
     ("more samples", {"samples": 11_000}, OTHER_DATA.format("11,000", PRINT)),
     ("no samples", {"samples": None}, f"the baseline 'v1' tells no number of samples; {ANEW}"),
     ("samples in words", {"samples": "ten"}, f"the baseline 'v1' tells no number of samples; {ANEW}"),
+    (
+        "another model",
+        {"model": "OldNet"},
+        "the baseline 'v1' was recorded of another model, OldNet, and this is Net. If it takes the other's place, "
+        + ANEW,
+    ),
+    (
+        "no model",
+        {"model": None},
+        "the baseline 'v1' was recorded of another model, None, and this is Net. If it takes "
+        "the other's place, " + ANEW,
+    ),
     ("no bits", {"right": None}, f"the baseline 'v1' cannot be read (KeyError: 'right'); {ANEW}"),
     (
         "bits in a list",
@@ -138,12 +151,12 @@ REFUSED = [
 @pytest.mark.parametrize(("changes", "message"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
 def test_a_baseline_that_cannot_be_paired_is_refused(changes, message):
     with pytest.raises(ModelCheckError) as raised:
-        compared(recorded(**changes), RIGHT, PRINT, "v1")
+        compared(recorded(**changes), RIGHT, PRINT, "v1", "Net")
     assert str(raised.value) == message
 
 
 def test_samples_in_random_order_are_refused():
-    for refuse in (lambda: compared(recorded(), RIGHT, "", "v1"), lambda: require_order("", "v1")):
+    for refuse in (lambda: compared(recorded(), RIGHT, "", "v1", "Net"), lambda: require_order("", "v1")):
         with pytest.raises(ModelCheckError) as raised:
             refuse()
         assert str(raised.value) == (
