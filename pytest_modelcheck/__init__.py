@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     )
     from pytest_modelcheck.errors import ConfigError, MissingDependency, ModelCheckError, ModelCheckFailure
     from pytest_modelcheck.mechanism import Check, check
+    from pytest_modelcheck.reports.reading import read_report
+    from pytest_modelcheck.reports.run import Run
     from pytest_modelcheck.result import Number, Part, Result
 
 __version__ = "0.1.0"
@@ -48,6 +50,7 @@ __all__ = [
     "Number",
     "Part",
     "Result",
+    "Run",
     "assert_accuracy",
     "assert_attention",
     "assert_batch_invariant",
@@ -69,6 +72,7 @@ __all__ = [
     "assert_vocabulary",
     "assert_vocabulary_fits",
     "check",
+    "read_report",
 ]
 
 _HOMES: Mapping[str, str] = MappingProxyType(
@@ -81,7 +85,9 @@ _HOMES: Mapping[str, str] = MappingProxyType(
         "Number": "result",
         "Part": "result",
         "Result": "result",
+        "Run": "reports.run",
         "check": "mechanism",
+        "read_report": "reports.reading",
     }
 )
 

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pytest_modelcheck import __main__ as program
+from pytest_modelcheck import read_report
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MAIN, TESTS = 'pip install -e ".[all]" && pytest --modelcheck sample_project', 'pip install -e ".[dev]" && pytest'
@@ -155,7 +158,7 @@ def test_the_check_of_your_own_can_fail(pytester: pytest.Pytester, modelrepo: No
 def test_the_tables_of_fixtures_and_options_are_complete(pytester: pytest.Pytester):
     helped = pytester.runpytest_inprocess("--help").stdout.str()
     options = set(re.findall(r"(--modelcheck[a-z-]*)", helped))
-    assert options == set(re.findall(r"^\| `(--modelcheck[a-z-]*)`, `", README, flags=re.MULTILINE))
+    assert options == set(re.findall(r"^\| `(--modelcheck[a-z-]*)`(?:, `| \|)", README, flags=re.MULTILINE))
     listed = pytester.runpytest_inprocess("--fixtures").stdout.str()
     fixtures = set(re.findall(r"^(modelcheck\w*)", listed, flags=re.MULTILINE))
     assert fixtures == set(re.findall(r"^\| `(modelcheck\w*)` \| ", README, flags=re.MULTILINE))
@@ -167,3 +170,31 @@ def test_the_ci_jobs_are_yaml_that_runs_the_gates():
     steps = [step.get("run", "") for step in github["jobs"]["gates"]["steps"]]
     assert any(step.startswith("pytest --modelcheck ") for step in steps)
     assert any(line.startswith("pytest --modelcheck ") for line in gitlab["gates"]["script"])
+
+
+def test_a_waiver_lets_the_gate_through_as_the_readme_shows(sample: pytest.Pytester):
+    (sample.path / "pyproject.toml").write_text(blocks("Waivers", "toml")[0], encoding="utf-8")
+    result = sample.runpytest_inprocess("--modelcheck", "-p", "no:cacheprovider", "test_promises.py")
+    assert result.ret == pytest.ExitCode.OK
+    assert blocks("Waivers", "text")[0].strip() in result.outlines
+
+
+def test_two_reports_are_compared_as_the_readme_shows(
+    sample: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    options = ("--modelcheck", "-p", "no:cacheprovider", "test_asserts.py")
+    sample.runpytest_inprocess(*options, "--modelcheck-report=old.json")
+    conftest = sample.path / "conftest.py"
+    worse = "network = trained_digit_network()\n    network[-1].bias.data[9] -= 3.0\n    return network\n"
+    text = conftest.read_text(encoding="utf-8").replace("return trained_digit_network()\n", worse)
+    conftest.write_text(text, encoding="utf-8")
+    sample.runpytest_inprocess(*options, "--modelcheck-report=new.json")
+    capsys.readouterr()
+    assert program.main(["compare", "old.json", "new.json"]) == 1
+    assert capsys.readouterr().out == blocks("Reports", "text")[0]
+
+
+def test_a_report_is_read_back(sample: pytest.Pytester):
+    sample.runpytest_inprocess("--modelcheck", "-p", "no:cacheprovider", "--modelcheck-report=gates.json")
+    run = read_report(sample.path / "gates.json")
+    assert (len(run.rows), run.passed) == (10, False)

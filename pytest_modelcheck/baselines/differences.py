@@ -32,7 +32,9 @@ def _parted(path: str, before: Any, after: Any) -> Iterator[str]:
     old, new = _as_mapping(before), _as_mapping(after)
     if old is not None and new is not None:
         yield from _of_mappings(path, old, new)
-    elif isinstance(before, list) and isinstance(after, list) and before != after:
+        if isinstance(before, list) and list(old) != list(new) and old.keys() == new.keys():
+            yield f"{path or 'all'}: its rows are in another order"
+    elif isinstance(before, list) and isinstance(after, list):
         yield from _of_lists(path, before, after)
     elif type(before) is not type(after) or before != after:
         yield f"{path or 'all'}: {_shown(before)} -> {_shown(after)}"
@@ -50,7 +52,7 @@ def _of_mappings(path: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> I
 
 
 def _of_lists(path: str, old: list[Any], new: list[Any]) -> Iterator[str]:
-    apart = [index for index, pair in enumerate(zip(old, new, strict=False)) if pair[0] != pair[1]]
+    apart = [index for index, pair in enumerate(zip(old, new, strict=False)) if any(_parted("", *pair))]
     if apart:
         yield from _parted(f"{path}[{apart[0]}]", old[apart[0]], new[apart[0]])
     if len(apart) > 1:

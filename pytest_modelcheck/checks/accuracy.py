@@ -26,6 +26,7 @@ from pytest_modelcheck.evaluation.early_stop import EarlyStop
 from pytest_modelcheck.evaluation.gate import CountGate
 from pytest_modelcheck.evaluation.paired import compared, packed, require_order
 from pytest_modelcheck.evaluation.predictions import Pass
+from pytest_modelcheck.evaluation.prefix import Prefix, shortest
 from pytest_modelcheck.evaluation.sharing import shared_pass
 from pytest_modelcheck.mechanism import check_together
 from pytest_modelcheck.result import Number, Result
@@ -123,27 +124,31 @@ def accuracy(
     context = current()
     subject, note = with_checkpoint(context, model, checkpoint)
     run: Pass | None = None
+    seen: Pass | Prefix
     with explained(subject, lambda: run):
         shuffled = None if early_stop is None or context.full else f"{context.test} {context.seed}"
         asked = asked_of(context, subject, data, step, precision, stage, shuffled)
-        run = shared_pass(asked, context.shared)
+        run = seen = shared_pass(asked, context.shared)
         judged: list[Judged] = []
         evidence: dict[str, Any] = {}
         history: tuple[float, ...] = ()
-        if average == "macro" or max_drop is not None or per_class or slices:
+        needs_all = average == "macro" or max_drop is not None or bool(per_class or slices)
+        if needs_all:
             read_shown(context, "accuracy", run, lambda _: False, _so_far, classes=True)
         if average == "macro":
             judged.append(macro_judged(run.counts().macro(), promised_number("min", min), min or 0, run.seen))
         elif min is not None and not per_class:
-            judged.append(_counted(context, run, promised_number("min", min), min, confidence, early_stop))
-            evidence["early_stop"] = judged[0].chance
+            is_full = context.full or needs_all
+            seen, told = _counted(context, run, (promised_number("min", min), min), confidence, early_stop, is_full)
+            judged.append(told)
+            evidence["early_stop"] = told.chance
         if max_drop is not None:
             told, history = _against(context, run, max_drop, confidence, baseline or "", _class_of(subject))
             judged.append(told)
         if min is not None and (per_class or slices):
             judged += judged_by_slice(run, promised_number("min", min), min, confidence, per_class, slices)
-    result = _result(run, judged, average, evidence, note, has_slices=bool(per_class or slices))
-    return with_parity(context, run, replace(result, history=history))
+    result = _result(seen, judged, average, evidence, note, has_slices=bool(per_class or slices))
+    return with_parity(context, seen, replace(result, history=history))
 
 
 def _so_far(now: Pass) -> str:
@@ -153,40 +158,44 @@ def _so_far(now: Pass) -> str:
 def _counted(
     context: Context,
     run: Pass,
-    threshold: Fraction,
-    promised: float,
+    promise: tuple[Fraction, float],
     confidence: float | None,
     early_stop: float | None,
-) -> Judged:
-    """The verdict on all samples, read as far as it takes to know it."""
-    known = claim(threshold, promised, confidence, run.size) if run.size is not None else None
-    decide = _decision(known, run, early_stop, is_full=context.full)
+    is_full: bool,
+) -> tuple[Pass | Prefix, Judged]:
+    """The verdict on all samples, and what was read of them to know it."""
+    known = claim(*promise, confidence, run.size) if run.size is not None else None
+    decide = _decision(known, run, early_stop, is_full=is_full)
     note: Callable[[Pass], str] = _so_far
     if known is not None:
         allowed = known.gate.allowed
 
         def note(now: Pass) -> str:
-            return f"{now.seen - now.correct:,} wrong, {allowed:,} allowed {decide(now)}".rstrip()
+            return f"{now.seen - now.correct:,} wrong, {allowed:,} allowed {decide(now.seen, now.correct)}".rstrip()
 
-    read_shown(context, "accuracy", run, lambda now: bool(decide(now)), note, classes=True)
-    wrong = run.seen - run.correct
-    if run.finished or known is None:
-        return (known or claim(threshold, promised, confidence, run.seen)).judged(run.correct)
+    read_shown(context, "accuracy", run, lambda now: bool(decide(now.seen, now.correct)), note, classes=True)
+    seen = shortest(run, decide)
+    if seen.finished or known is None:
+        return seen, (known or claim(*promise, confidence, run.seen)).judged(run.correct)
+    wrong = seen.seen - seen.correct
     if known.gate.is_lost(wrong):
-        return known.lost(wrong, run.seen)
-    return known.stopped(decide(run), wrong, run.seen, float(early_stop or 0.0))
+        return seen, known.lost(wrong, seen.seen)
+    return seen, known.stopped(decide(seen.seen, seen.correct), wrong, seen.seen, float(early_stop or 0.0))
 
 
-def _decision(known: Claim | None, run: Pass, early_stop: float | None, *, is_full: bool) -> Callable[[Pass], str]:
-    """What is known of the verdict after so many samples: `"passed"`, `"failed"`, or `""` as long as it is open."""
+def _decision(known: Claim | None, run: Pass, early_stop: float | None, *, is_full: bool) -> Callable[[int, int], str]:
+    """What is known of the verdict after so many samples, of which so many are right.
+
+    It is `"passed"`, `"failed"`, or `""` as long as it is open.
+    """
     if known is None or is_full:
-        return lambda _: ""
+        return lambda _seen, _correct: ""
     gate: CountGate = known.gate
     # Only samples in random order stand for the rest.
     if early_stop is None or run.source.order is None:
-        return lambda now: "failed" if gate.is_lost(now.seen - now.correct) else ""
+        return lambda seen, correct: "failed" if gate.is_lost(seen - correct) else ""
     rule = EarlyStop(gate.size, gate.allowed, float(early_stop))
-    return lambda now: rule.decision(now.seen, now.seen - now.correct) if now.seen else ""
+    return lambda seen, correct: rule.decision(seen, seen - correct) if seen else ""
 
 
 def _against(
@@ -205,7 +214,10 @@ def _against(
         "value": round(float(right.double().mean()), _DIGITS),
     }
     recorded, _ = context.baseline("accuracy", today, name, is_one=True, device=run.device)
-    found = compared(recorded, right, run.fingerprint, name, model)
+    # Models that one test compares under one name may be of any class; the first is that of the baseline.
+    before = ("baseline", context.test, name, run.device)
+    found = compared(recorded, right, run.fingerprint, name, context.shared.get(before, model))
+    context.shared[before] = recorded["model"]
     return judged_drop(found, promised_number("max_drop", max_drop), max_drop, confidence, name), past_values(recorded)
 
 
@@ -213,7 +225,7 @@ def _class_of(model: "Module") -> str:
     return type(getattr(model, "_orig_mod", model)).__name__  # what torch.compile wraps
 
 
-def _number(run: Pass, average: str) -> Number | None:
+def _number(run: Pass | Prefix, average: str) -> Number | None:
     """How often the model is right; `None` where the samples that were read do not stand for the rest."""
     if average == "macro":
         return Number("macro_accuracy", float(run.counts().macro()), better="higher")
@@ -224,7 +236,7 @@ def _number(run: Pass, average: str) -> Number | None:
 
 
 def _result(
-    run: Pass, judged: list[Judged], average: str, evidence: dict[str, Any], note: str, *, has_slices: bool
+    run: Pass | Prefix, judged: list[Judged], average: str, evidence: dict[str, Any], note: str, *, has_slices: bool
 ) -> Result:
     broken = [item for item in judged if not item.ok]
     margins = [item.margin for item in judged if item.margin is not None]

@@ -81,7 +81,7 @@ class Claim:
         size = self.gate.size
         finding = (
             f"{wrong:,} of the first {seen:,} samples are wrong, and {self.gate.allowed:,} of all {size:,} may be "
-            f"for {self.goal}; the rest was not read (--modelcheck-full reads it)."
+            f"for {self.goal}; it is broken whatever the rest gives (--modelcheck-full reads it)."
         )
         measured = f"at most {1 - wrong / size:.4f} ({wrong:,} of the first {seen:,} wrong)"
         return Judged(False, self.words, measured, finding, self.gate.compare(size - wrong).margin)

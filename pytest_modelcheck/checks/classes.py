@@ -10,6 +10,7 @@ from pytest_modelcheck.checks.claims import Judged, interval_of, judged_slices, 
 from pytest_modelcheck.errors import ModelCheckError
 from pytest_modelcheck.evaluation.gate import ClassCounts
 from pytest_modelcheck.evaluation.predictions import Pass
+from pytest_modelcheck.evaluation.prefix import Prefix
 
 _SHOWN = 3
 
@@ -64,7 +65,7 @@ def _positions(name: str, selected: Any, size: int) -> list[int]:
     return items
 
 
-def class_names(run: Pass) -> dict[int, str]:
+def class_names(run: Pass | Prefix) -> dict[int, str]:
     """The classes' own names by their indices, where the data set has one for each."""
     names = run.source.class_names
     if len(names) != run.tally.classes or len(set(names)) != len(names):
@@ -72,12 +73,12 @@ def class_names(run: Pass) -> dict[int, str]:
     return dict(enumerate(names))
 
 
-def _quoted(run: Pass) -> dict[int, str]:
+def _quoted(run: Pass | Prefix) -> dict[int, str]:
     """The same, as they stand in a sentence."""
     return {index: repr(name) for index, name in class_names(run).items()}
 
 
-def of_classes(run: Pass) -> dict[str, Any]:
+def of_classes(run: Pass | Prefix) -> dict[str, Any]:
     """The recall of each class with its bounds, and the classes that are taken for each other."""
     counts, names = run.counts(), class_names(run)
     recalls = counts.recalls()
@@ -97,7 +98,7 @@ def _matrix(counts: ClassCounts) -> dict[str, list[list[int]]]:
     return {"confusion": cells} if len(cells) <= _CELLS else {}
 
 
-def weakest(run: Pass, *, has_slices: bool) -> list[str]:
+def weakest(run: Pass | Prefix, *, has_slices: bool) -> list[str]:
     """The classes that are recalled least, but where slices tell more, the most confused pairs, and wrong samples."""
     counts, names = run.counts(), _quoted(run)
     recalls = sorted(counts.recalls().items(), key=lambda item: (Fraction(*item[1]), item[0]))

@@ -20,6 +20,7 @@ from pytest_modelcheck.evaluation.outputs import BatchError
 from pytest_modelcheck.evaluation.parity import parity
 from pytest_modelcheck.evaluation.precision import precision_named
 from pytest_modelcheck.evaluation.predictions import Pass
+from pytest_modelcheck.evaluation.prefix import Prefix
 from pytest_modelcheck.evaluation.sharing import Asked, passes_elsewhere
 from pytest_modelcheck.models.forward import first_nonfinite_layer
 from pytest_modelcheck.result import Part, Result
@@ -117,10 +118,10 @@ def read_shown(
         read(told)
 
 
-def with_parity(context: Context, run: Pass, result: Result) -> Result:
+def with_parity(context: Context, run: Pass | Prefix, result: Result) -> Result:
     """The result, with a row for each other device on which the same model was evaluated on the same data."""
-    others = passes_elsewhere(run, context.shared) if run.finished else []
-    rows = [_parity_row(run, other) for other in others]
+    others = passes_elsewhere(run, context.shared) if isinstance(run, Pass) and run.finished else []
+    rows = [_parity_row(run, other) for other in others if isinstance(run, Pass)]
     known = [run.device, *(other.device for other in others)]
     rows += [_unseen(run, name) for name in dict.fromkeys(map(resolve_device, context.before)) if name not in known]
     if not rows:
@@ -140,7 +141,7 @@ def with_parity(context: Context, run: Pass, result: Result) -> Result:
     return replace(result, outcome=outcome, message=message, parts=(own, *rows))
 
 
-def _unseen(run: Pass, device: str) -> Part:
+def _unseen(run: Pass | Prefix, device: str) -> Part:
     """The row for a device that the gate was to be run on before: what it gave there is not known here."""
     if not run.finished:
         why = "the verdict fell before all samples were read"

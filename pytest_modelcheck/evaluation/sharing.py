@@ -44,19 +44,21 @@ def shared_pass(asked: Asked, shared: MutableMapping[Any, Any]) -> Pass:
 
     A pass is shared while the model, torch's settings and the data are what they were: by their digests, and by what
     the model still gives for the first samples. Whole tensors have a digest; a map-style data set of the user's own is
-    read again to its end, and not judged again. A stream is judged by each gate. A pass over whole tensors that was
-    begun in random order is read on by gates that judge all samples; over other data they make one of their own.
+    read again to its end, and not judged again. A stream is judged by each gate. A gate that draws samples in random
+    order has a pass of its own, since its verdict is of those samples, whichever gates ran before it.
     """
     require_module(asked.model)
     source = open_data(asked.data, asked.model, asked.stage)
     where = resolve_device(asked.device) if asked.device else device_of(asked.model)
     digest, named = model_identity(asked.model)
     identity = _identity(source, asked) if digest else None
-    key = ("pass", digest, where, source.batch_size, id(asked.way.step), asked.way.precision, identity)
+    is_drawn = asked.shuffled is not None and source.can_be_reordered and source.size is not None
+    drawn = asked.shuffled if is_drawn else None
+    key = ("pass", digest, where, source.batch_size, id(asked.way.step), asked.way.precision, identity, drawn)
     found = shared.get(key) if identity is not None else None
     if isinstance(found, Pass) and _serves(found, asked) and _still_holds(found, asked.model, source):
         return found
-    if asked.shuffled is not None and source.can_be_reordered and source.size is not None:
+    if is_drawn and source.size is not None:
         told = source.size if isinstance(identity, tuple) else identity
         seed = f"{asked.shuffled} {weights_digest(asked.model)} {told}"
         source = source.reordered(_drawn(source.size, seed))
@@ -66,7 +68,7 @@ def shared_pass(asked: Asked, shared: MutableMapping[Any, Any]) -> Pass:
         # What stands in the key by its id is held, so that no other object gets it.
         shared[key] = made
         shared["held", key] = (asked.data, asked.way, named)
-        kin = shared.setdefault(("kin", digest, asked.way.precision, id(asked.way.step), identity), {})
+        kin = shared.setdefault(("kin", digest, asked.way.precision, id(asked.way.step), identity, drawn), {})
         kin[where] = made
     return made
 

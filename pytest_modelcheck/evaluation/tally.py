@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +70,22 @@ class Tally:
             target = int(batch.targets[row])
             picture = picture_of(batch.inputs, row)
             self.wrong.append(Wrong(int(batch.ids[row]), target, int(predicted[row]), picture))
+
+    def numbers(self) -> Iterator[tuple[int, int]]:
+        """The samples of each batch, and how many of them are right."""
+        for predicted, targets in zip(self._predicted, self._targets, strict=True):
+            yield len(targets), int((predicted == targets).sum())
+
+    def first(self, batches: int) -> Tally:
+        """The same of the first so many batches."""
+        found = Tally()
+        found.classes = self.classes
+        for name in ("_ids", "_predicted", "_targets"):
+            setattr(found, name, getattr(self, name)[:batches])
+        sizes, rights = zip(*found.numbers(), strict=True)
+        found.correct = sum(rights)
+        found.wrong = self.wrong[: sum(sizes) - found.correct]
+        return found
 
     def counts(self) -> ClassCounts:
         """The samples by target and predicted class."""

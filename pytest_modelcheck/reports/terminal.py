@@ -153,7 +153,7 @@ def _cells(row: Row, levels: str) -> tuple[str, ...]:
 def _sparkline(row: Row, levels: str) -> str:
     """What a number was at earlier baselines, and is now; nothing where there is no past."""
     number, past = row.get("number"), list(row.get("history", ()))
-    values = [*past, number["value"]][-_HISTORY:] if number and past else []
+    values = [*past, number["value"]][-_HISTORY:] if number and len(past) > 1 else []
     low, high = min(values, default=0), max(values, default=0)
     scale = (len(levels) - 1) / (high - low) if high > low else 0
     return "".join(levels[round((value - low) * scale)] for value in values)

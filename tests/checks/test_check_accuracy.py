@@ -121,7 +121,7 @@ def test_a_certain_failure_reads_no_further(expect):
         min=0.9,
         outcome="failed",
         message="""
-        accuracy of Identity: 125 of the first 250 samples are wrong, and 100 of all 1,000 may be for 0.9; the rest was not read (--modelcheck-full reads it).
+        accuracy of Identity: 125 of the first 250 samples are wrong, and 100 of all 1,000 may be for 0.9; it is broken whatever the rest gives (--modelcheck-full reads it).
           recall of class 0: 125 of 250
           class 0 taken for 1: 125
           first wrong samples: 1, 3, 5, 7, 9 and 120 more
@@ -138,6 +138,7 @@ def test_a_certain_failure_reads_no_further(expect):
         "bounds": {"0": [0.446195, 0.553805]},
         "class_names": {},
         "confused": [[0, 1, 125]],
+        "confusion": [[0, 0, 125], [0, 1, 125]],
         "wrong": [],
         "early_stop": None,
     }

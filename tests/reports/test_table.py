@@ -225,3 +225,56 @@ def test_a_terminal_without_unicode_shows_it_escaped(session, monkeypatch):
     result = session.run(sys.executable, "-m", "pytest", "--modelcheck")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["FAILED   test_it*caf\\xe9*", "1 promise: 1 failed; device auto, seed 0"])
+
+
+PAST = {**ROWS[0], "number": {"name": "accuracy", "value": 0.9888}, "history": [0.97, 0.98, 0.9888]}
+
+
+@pytest.mark.parametrize(("blocks", "drawn"), [(True, "▁▅██"), (False, "1588")])
+def test_a_number_with_a_past_is_drawn(blocks, drawn):
+    heading, row = render(_run([PAST]), width=140, blocks=blocks)[:2]
+    place = heading.text.index("history")
+    assert row.text[place : place + 4] == drawn
+
+
+def test_without_a_past_there_is_no_column_for_it():
+    for past in ([], [0.98]):
+        assert "history" not in render(_run([{**PAST, "history": past}]), width=140)[0].text
+    assert "history" not in render(_run([PAST]), width=80)[0].text
+
+
+def test_what_a_waiver_lets_through_and_what_fails_the_run_stand_under_the_table():
+    waiver = {"reason": "labels", "owner": "vision", "expires": "2030-01-31"}
+    rows = [{**ROWS[7], "outcome": "waived", "waiver": waiver}]
+    lines = render(_run(rows, problems=["the waiver of x is not needed"]), width=80)
+    assert lines[1].text.startswith("waived   test_low ")
+    assert Line("waived: test_low accuracy until 2030-01-31 (vision): labels", ("yellow",)) in lines
+    assert Line("the waiver of x is not needed", ("red",)) in lines
+
+
+def test_changed_baselines_are_told_as_a_short_difference():
+    changes = [
+        {"file": "f", "key": "test_a ids", "change": "added", "lines": []},
+        {"file": "f", "key": "test_b ids", "change": "changed", "lines": ["ids[0]: 1 -> 2"]},
+        {"file": "f", "key": "test_c ids", "change": "removed", "lines": []},
+    ]
+    told = [line.text for line in render(_run([], baselines=changes))][1:]
+    assert told == [
+        "baselines recorded: 2, removed: 1; review them: git diff '*__modelcheck__/*'",
+        "  + test_a ids",
+        "  ~ test_b ids",
+        "      ids[0]: 1 -> 2",
+        "  - test_c ids",
+    ]
+    many = [{**changes[0], "key": f"test_{number} ids"} for number in range(13)]
+    assert render(_run([], baselines=many))[-1].text == "  ... and 3 more"
+
+
+def test_wide_characters_keep_the_columns_straight():
+    rows = [
+        _row("t.py::test_数字", "passed", "精度 0.98", "0.99"),
+        _row("t.py::test_digits", "passed", "at least 0.98", "0.99"),
+    ]
+    lines = [line.text for line in render(_run(rows), width=80)[1:3]]
+    starts = [line.index("0.99") + sum(ord(letter) > 0x2E80 for letter in line) for line in lines]
+    assert starts[0] == starts[1]
