@@ -34,7 +34,7 @@ _EXAMPLES = f"""\
 examples:
   pytest --modelcheck --modelcheck-report=new.json
   {_PROGRAM} show new.json --html new.html
-  {_PROGRAM} compare main.json new.json --markdown "$GITHUB_STEP_SUMMARY"
+  {_PROGRAM} compare main.json new.json --markdown compare.md
   {_PROGRAM} schema > report.schema.json
 """
 
@@ -43,8 +43,8 @@ Print what got better and what got worse from one JSON report to the next, and e
 
 Rows are matched by gate, check, part and device. A row is worse whose promise was kept and is not any more, or whose
 number is worse beyond noise: the bounds of the difference, at the confidence of the numbers' own bounds, exclude 0. A
-number without bounds is exact, and any change of it counts. Of twenty numbers that did not change in truth, about one
-is beyond noise at 95 %, and fewer where both runs saw the same samples.
+number without bounds is exact, and any change of it counts. Each bound holds at its confidence: of twenty numbers that
+did not change in truth, about one is worse and one better at 95 %, and fewer where both runs saw the same samples.
 
 A row that is gone, and numbers that are not comparable (of other data, or of another name), are regressions as well:
 what was not measured did not pass. So is a new report that is incomplete. Compare runs with the same options: a number
@@ -202,8 +202,11 @@ def _write(name: str, text: str) -> None:
     if path.exists() and not path.is_file():
         raise ModelCheckError(f"{name} cannot be written: it is no file")
     try:
+        summary = os.environ.get("GITHUB_STEP_SUMMARY")
+        if summary and path == Path(summary).resolve() and path.exists():
+            text = path.read_text(encoding="utf-8") + "\n\n" + text  # others have written there before
         write_whole(path, text)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise ModelCheckError(f"{name} cannot be written: {error}") from None
 
 

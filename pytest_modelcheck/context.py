@@ -99,7 +99,8 @@ class Context:
 
 def past_values(recorded: Content) -> tuple[float, ...]:
     """The `value` of a baseline and those that it had before, oldest first."""
-    values = [*recorded.get("history", ()), recorded.get("value")]
+    past = recorded.get("history")
+    values = [*(past if isinstance(past, list | tuple) else ()), recorded.get("value")]
     return tuple(value for value in values if isinstance(value, int | float) and math.isfinite(value))
 
 

@@ -39,6 +39,13 @@ class Number:
     better: Better = ""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or isinstance(self.value, bool):
+            raise TypeError(
+                f"a number has a text for its name and a number for its value: {self.name!r}, {self.value!r}"
+            )
+        for bound in ("low", "high", "confidence"):
+            given = getattr(self, bound)
+            object.__setattr__(self, bound, given if given is None or type(given) in (int, float) else float(given))
         told = [float(item) for item in (self.low, self.value, self.high) if item is not None]
         if not all(map(math.isfinite, told)) or told != sorted(told):
             shown = ", ".join(map(str, told))
@@ -70,6 +77,8 @@ class Part:
         known = get_args(PartOutcome)
         if self.outcome not in known:
             raise ValueError(f"the outcome of a part is one of {', '.join(known)}, not {self.outcome!r}")
+        if not isinstance(self.name, str):
+            raise TypeError(f"the name of a part is a text, not {self.name!r}")
         if self.outcome in _BROKEN and not self.message:
             raise ValueError(f"a part that {self.outcome} says why: message is empty")
         if not isinstance(self.evidence, Mapping):
@@ -128,6 +137,9 @@ class Result:
         if not isinstance(self.evidence, Mapping):
             raise TypeError(f"evidence is a mapping of JSON values, not {self.evidence!r}")
         _require_number(self.number)
+        object.__setattr__(self, "history", tuple(map(float, self.history)))
+        if not all(map(math.isfinite, self.history)):
+            raise ValueError(f"a history is of finite numbers, not {self.history}")
         if self.outcome != "passed" and not self.message:
             raise ValueError(f"a result that {self.outcome} says why: message is empty")
         told = any(part.broken or part.outcome == "skipped" for part in self.parts)

@@ -71,9 +71,13 @@ class Waivers:
 
     def let_through(self, gate: str, result: Result) -> bool:
         """Whether everything that is broken in a result is a promise with a waiver: what is not measured has none."""
-        parts = [(f"{result.check}: {part.name}", part.outcome) for part in result.parts if part.broken]
-        broken = parts or [(result.check, result.outcome)]
-        return all(outcome == "failed" and self.of(gate, check) is not None for check, outcome in broken)
+        if result.parts:
+            broken = [(f"{result.check}: {part.name}", part.outcome) for part in result.parts if part.broken]
+        else:
+            broken = [(result.check, result.outcome)]
+        return bool(broken) and all(
+            outcome == "failed" and self.of(gate, check) is not None for check, outcome in broken
+        )
 
     def expired(self) -> list[str]:
         """What is said of those whose day has passed."""
@@ -103,6 +107,8 @@ def parse_waivers(table: object) -> list[Waiver]:
 
 
 def _parsed(gate: str, entry: object) -> Waiver:
+    if "::" not in gate:
+        raise ConfigError(f'the waiver of {gate} is of no test: write its name in quotes, "tests/test_it.py::test_it"')
     if not isinstance(entry, Mapping):
         raise ConfigError(f"the waiver of {gate} is a table with reason, owner and expires, not {entry!r}")
     for key in entry:
@@ -120,7 +126,7 @@ def _parsed(gate: str, entry: object) -> Waiver:
 def _text(gate: str, name: str, value: object) -> str:
     if not isinstance(value, str):
         raise ConfigError(f"the waiver of {gate}: {name} is a text, not {value!r}")
-    return value.strip()
+    return "".join(filter(str.isprintable, value)).strip()
 
 
 def _day(gate: str, value: Any) -> datetime.date:

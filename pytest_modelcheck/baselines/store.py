@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -121,7 +122,7 @@ class Store:
             line = text.count("\n", 0, conflict.start()) + 1
             raise self._refused(f"line {line} is a mark of a merge conflict: resolve it")
         try:
-            content = json.loads(text, parse_constant=_refuse_constant)
+            content = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
         except (ValueError, RecursionError) as error:
             raise self._refused(f"it is not strict JSON: {error}") from error
         version = content.get("schema_version") if isinstance(content, dict) else None
@@ -145,8 +146,15 @@ class Store:
         # The lock lies outside of the repository, so that no file of it is left behind there.
         filelock = require("filelock", "recording a baseline")
         name = hashlib.sha256(str(self.path.resolve()).encode()).hexdigest()[:24]
-        with filelock.FileLock(Path(tempfile.gettempdir()) / f"pytest-modelcheck-{name}.lock", mode=0o666):
+        lock = filelock.FileLock(Path(tempfile.gettempdir()) / f"pytest-modelcheck-{name}.lock", mode=0o666)
+        try:
+            lock.acquire()
+        except OSError as error:
+            raise ModelCheckError(f"the baseline {self.path} cannot be locked: {error}") from error
+        try:
             yield
+        finally:
+            lock.release()
 
     def _refused(self, why: str) -> ModelCheckError:
         return ModelCheckError(f"the baseline {self.path} is refused: {why}. Mend it, or delete it: {_RECORD} anew")
@@ -161,6 +169,13 @@ def _with_history(content: Content, before: Content | None) -> Content:
         return content
     past = before.get("history")
     return {**content, "history": [*(past if isinstance(past, list) else []), before["value"]][-_HISTORY:]}
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text:.40} is too large for a number")
+    return number
 
 
 def _refuse_constant(name: str) -> None:

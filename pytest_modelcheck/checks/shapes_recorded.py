@@ -25,7 +25,10 @@ def as_recorded(model: Module, inputs: Any, layer: str | None, *, name: str, not
     """
     watched = {} if layer is None else layers_named([parse_layer(layer)], layers_of(model))
     seen = see(model, inputs, watched, values=False, device=current().device, meta=meta)
-    today = {label: [shape, dtype] for label, shape, dtype in _tensors(seen, layer)}
+    today: dict[str, list[Any]] = {}
+    for label, shape, dtype in _tensors(seen, layer):
+        count = sum(known == label or known.startswith(f"{label} (") for known in today)
+        today[f"{label} ({count + 1})" if count else label] = [shape, dtype]
     if not today:
         raise ModelCheckError("no tensor was seen whose shape could be recorded")
     recorded, is_new = current().baseline("shape", {"tensors": [[key, *told] for key, told in today.items()]})

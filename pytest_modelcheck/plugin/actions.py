@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from pytest_modelcheck.reports import github
@@ -16,10 +17,13 @@ def summarized(run: Run) -> list[str]:
     if not name:
         return []
     path = Path(name)
+    before = path.stat().st_size if path.exists() else 0
     try:
         with path.open("a", encoding="utf-8", newline="\n") as file:
-            file.write(step_summary(run, path.stat().st_size))
+            file.write(step_summary(run, before))
     except OSError as error:
+        with suppress(OSError):
+            os.truncate(path, before)  # a part of a table helps nobody
         return [f"the step summary {path} could not be written: {error}"]
     return []
 

@@ -6,6 +6,8 @@ import importlib.metadata
 import os
 import platform
 
+from pytest_modelcheck.plugin.rows import plain
+
 _PACKAGES = (
     "pytest-modelcheck",
     "pytest",
@@ -40,4 +42,4 @@ def environment() -> dict[str, str]:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found | {name: os.environ[name] for name in _VARIABLES if os.environ.get(name)}
+    return found | {name: plain(os.environ[name]) for name in _VARIABLES if os.environ.get(name)}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import unittest
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -15,14 +16,15 @@ from pytest_modelcheck.devices import missing_device
 from pytest_modelcheck.errors import ConfigError, ModelCheckError
 from pytest_modelcheck.escape import printable_lines
 from pytest_modelcheck.mechanism import BoundMarker, raise_unless_ok
+from pytest_modelcheck.plugin.appearance import make_inert, show_message_first
 from pytest_modelcheck.plugin.collection import asked_device, bound_markers, card_told, given_device, is_gate
 from pytest_modelcheck.plugin.live import LiveTerminal
 from pytest_modelcheck.plugin.recording import GateBaselines
 from pytest_modelcheck.plugin.rows import Row, let_through, phase_rows
 from pytest_modelcheck.plugin.stash import session_of
 from pytest_modelcheck.plugin.waiving import waivers_of
-from pytest_modelcheck.reports.github import defuse
 from pytest_modelcheck.result import Result
+from pytest_modelcheck.waivers import Waivers
 
 
 @dataclass
@@ -65,7 +67,7 @@ def surroundings(item: pytest.Item) -> Iterator[None]:
         folder=item.config.rootpath,
         tolerances=session.settings.tolerances,
         recorded=state.baselines,
-        lets_through=lambda result: waivers_of(item.config).let_through(item.nodeid, result),
+        lets_through=lambda result: _waivers(item).let_through(item.nodeid, result),
         shared=session.shared,
     )
     if not state.is_gate:
@@ -115,11 +117,15 @@ def seeded_fixture(config: pytest.Config, scope: str) -> Iterator[None]:
     seed = session_of(config).settings.seed
     before = process.World()
     process.seed_world(seed)
+    state = config.stash.get(CURRENT, None)
+    outer = state.baselines.scope if state is not None else ""
+    if state is not None:
+        state.baselines.scope = scope
     try:
         yield
     finally:
-        state = config.stash.get(CURRENT, None)
         if state is not None:
+            state.baselines.scope = outer
             state.outlived = False
             state.world.adopt(before, process.World())
             process.seed_world(seed)  # for what the fixture was the first to load
@@ -135,6 +141,7 @@ def begin(item: pytest.Item) -> None:
     state.baselines.restart()
     state.markers_checked = state.marker_broke = False
     state.reported = 0
+    require_function(item, state)
     item.user_properties[:] = [pair for pair in item.user_properties if not pair[0].startswith("modelcheck.")]
     asked = _asked(item)
     problem = asked and asked not in session_of(item.config).settings.devices and missing_device(asked)
@@ -153,13 +160,33 @@ def check_promises(item: pytest.Function) -> None:
     for bound in _promises(item, state):
         result, cause = bound.check.run(tuple(_subject(item, name) for name in bound.fixtures), bound.promises)
         state.results.append(result)
-        if not result.ok and not waivers_of(item.config).let_through(item.nodeid, result):
+        if not result.ok and not _waivers(item).let_through(item.nodeid, result):
             broken.append((result, cause))
     if broken:
         state.marker_broke = True
         first, cause = next((pair for pair in broken if pair[0].outcome == "error"), broken[0])
         message = printable_lines("\n\n".join(result.message for result, _ in broken))
         raise_unless_ok(replace(first, message=message), cause)
+
+
+def require_function(item: pytest.Item, state: State) -> None:
+    """Refuse markers on a method of unittest, which runs without pytest's part in which they are looked at."""
+    __tracebackhide__ = True
+    if _is_of_unittest(item) and _promises(item, state):
+        _refuse_markers(item, state)
+
+
+def _is_of_unittest(item: pytest.Item) -> bool:
+    owner = getattr(item, "cls", None)
+    return isinstance(owner, type) and issubclass(owner, unittest.TestCase)
+
+
+def _waivers(item: pytest.Item) -> Waivers:
+    """The waivers of a test; of a unittest none, whose own assertions cannot be told from those of its setUp."""
+    waivers = waivers_of(item.config, item)
+    if not _is_of_unittest(item):
+        return waivers
+    return Waivers(tuple(each for each in waivers.every if each.check not in ("", "test")), waivers.today)
 
 
 def require_checked(item: pytest.Item) -> None:
@@ -169,12 +196,17 @@ def require_checked(item: pytest.Item) -> None:
     if state is None or not state.is_gate or state.markers_checked:
         return
     if _promises(item, state):
-        state.marker_broke = True
-        kind = type(item).__name__
-        raise ModelCheckError(
-            f"not measured: markers promise for functions and for methods of plain classes, and this is a {kind}. "
-            "Use the assert forms in it"
-        )
+        _refuse_markers(item, state)
+
+
+def _refuse_markers(item: pytest.Item, state: State) -> NoReturn:
+    __tracebackhide__ = True
+    state.marker_broke = True
+    kind = type(item).__name__
+    raise ModelCheckError(
+        f"not measured: markers promise for functions and for methods of plain classes, and this is a {kind}. "
+        "Use the assert forms in it"
+    )
 
 
 def report_gate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
@@ -183,49 +215,21 @@ def report_gate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.T
     if state is None:
         return
     if state.marker_broke and report.when == "call" and call.excinfo is not None and report.failed:
-        _show_message_first(report, call.excinfo)
+        show_message_first(report, call.excinfo)
     if not (state.is_gate or state.results):
         return
-    _make_inert(report.longrepr)
+    make_inert(report.longrepr)
     # Each result once: within one call, subtests report before the test that holds them.
-    new = state.results[state.reported :] if report.when == "call" else []
+    new = state.results[state.reported :] if report.when != "setup" else []
     state.reported += len(new)
     error = call.excinfo.value if call.excinfo else None
-    rows = phase_rows(report, new, error, waivers_of(item.config), card_told(item))
+    rows = phase_rows(report, new, error, _waivers(item), card_told(item))
     let_through(report, rows)
     report.modelcheck = rows  # type: ignore[attr-defined]
-    if report.when == "call":
+    if report.when != "setup":
         report.modelcheck_baselines = state.baselines.report()  # type: ignore[attr-defined]
     for properties in (report.user_properties, item.user_properties):  # JUnit reads those of the last phase
         properties.extend(map(_property, rows))
-
-
-def status_of(report: pytest.TestReport) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
-    """How pytest shows a test that only a waiver lets through."""
-    rows: Sequence[Row] = getattr(report, "modelcheck", ())
-    is_waived = report.when == "call" and report.passed and any(row["outcome"] == "waived" for row in rows)
-    return ("waived", "w", ("WAIVED", {"yellow": True})) if is_waived else None
-
-
-def _show_message_first(report: pytest.TestReport, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-    """A broken marker has no line of the test to show: its message stands alone, and what caused it in a section."""
-    shown: Any = excinfo.getrepr(style="value", chain=False)
-    for entry in shown.reprtraceback.reprentries:
-        entry.style, entry.lines = "short", [f"E   {line}" for line in entry.lines]
-    report.longrepr = shown
-    cause = excinfo.value.__cause__
-    if cause is not None:
-        raised = pytest.ExceptionInfo.from_exception(cause).getrepr(style="short")
-        report.sections.append(("where it was raised", defuse(printable_lines(str(raised)))))
-
-
-def _make_inert(longrepr: Any) -> None:
-    """Escape what a model or a file has put into a traceback: a terminal would obey it, and xdist may not carry it."""
-    for traceback, crash, _ in getattr(longrepr, "chain", ()):
-        for entry in traceback.reprentries:
-            entry.lines = [defuse(printable_lines(line.expandtabs())) for line in entry.lines]
-        if crash is not None:
-            crash.message = defuse(printable_lines(crash.message))
 
 
 def _property(row: Row) -> tuple[str, object]:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from glob import escape
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from pytest_modelcheck.baselines.store import FOLDER, Store
 from pytest_modelcheck.errors import ModelCheckError
 from pytest_modelcheck.plugin.recording import change_of
 from pytest_modelcheck.plugin.rows import Row
+from pytest_modelcheck.plugin.selection import Selection, folders
 
 _OF_DEVICE = re.compile(r" on (\w+)( \d+)?$")
 
@@ -20,14 +26,23 @@ class Used:
     """What the tests of a run used, by the file of their baselines, and which of them came to their end."""
 
     keys: dict[str, set[str]] = field(default_factory=dict)
-    ended: set[str] = field(default_factory=set)
-    devices: set[str] = field(default_factory=set)
+    passed: set[str] = field(default_factory=set)
+    broken: set[str] = field(default_factory=set)
+    devices: dict[str, set[str]] = field(default_factory=dict)
+
+    def is_over(self, nodes: Iterable[str]) -> bool:
+        """Whether all these tests passed by themselves, so that they have used what they use."""
+        return (self.passed - self.broken).issuperset(nodes)
+
+    def ran_on(self, nodes: Iterable[str]) -> set[str]:
+        """The kinds of devices that these tests ran on."""
+        return {kind for node in nodes for kind in self.devices.get(node, ())}
 
 
-def unused(tests: Mapping[str, Mapping[str, Iterable[str]]], used: Used, folders: Iterable[Path]) -> list[str]:
+def unused(selection: Selection, used: Used, config: pytest.Config) -> list[str]:
     """The files of baselines that no test uses, each with its key, as `prune` would remove them."""
     found: list[str] = []
-    for path, is_unused in _files(tests, used, folders):
+    for path, is_unused in _files(selection, used, config):
         try:
             found += [f"{path}: {key}" for key in Store.at(path).recorded() if is_unused(key)]
         except ModelCheckError:  # whoever uses the file is told what is wrong with it
@@ -35,37 +50,53 @@ def unused(tests: Mapping[str, Mapping[str, Iterable[str]]], used: Used, folders
     return found
 
 
-def prune(tests: Mapping[str, Mapping[str, Iterable[str]]], used: Used, folders: Iterable[Path]) -> list[Row]:
-    """Remove those, and tell what was removed. Raises `ModelCheckError` where a file is refused."""
+def prune(selection: Selection, used: Used, config: pytest.Config) -> tuple[list[Row], list[str]]:
+    """Remove those, and tell what was removed, and what is wrong with files that could not be looked through."""
     changes: list[Row] = []
-    for path, is_unused in _files(tests, used, folders):
-        Store.at(path, lambda key, *change, file=str(path): changes.append(change_of(file, key, *change))).prune(
-            is_unused
-        )
-    return changes
+    problems: list[str] = []
+    for path, is_unused in _files(selection, used, config):
+
+        def told(key: str, *change: Any, file: str = str(path)) -> None:
+            changes.append(change_of(file, key, *change))
+
+        try:
+            Store.at(path, told).prune(is_unused)
+        except ModelCheckError as error:
+            problems.append(str(error))
+    return changes, problems
 
 
-def _files(
-    tests: Mapping[str, Mapping[str, Iterable[str]]], used: Used, folders: Iterable[Path]
-) -> Iterator[tuple[Path, Callable[[str], bool]]]:
+def _files(selection: Selection, used: Used, config: pytest.Config) -> Iterator[tuple[Path, Callable[[str], bool]]]:
     """Each file of baselines, and what tells whether one of its keys is used by no test."""
-    for file, names in tests.items():
-        if Path(file).exists():
+    for file, names in selection.tests.items():
+        # Files of tests that differ in their ending share one; whose keys are another's is not known.
+        if Path(file).exists() and all(str(path) in selection.paths for path in _tests_of(Path(file))):
             yield Path(file), _unused_in(names, used.keys.get(file, set()), used)
-    orphans = {path for folder in folders for path in folder.rglob(f"{FOLDER}/*.json") if str(path) not in tests}
-    for path in sorted(orphans):
-        if not any(path.parent.parent.glob(f"{path.stem}.*")):
-            yield path, lambda _: True
+    left = config.getini("norecursedirs")
+    for folder in folders(config) or ():
+        for path in sorted(folder.rglob(f"{FOLDER}/*.json")):
+            inside = path.relative_to(folder).parts[:-2]
+            is_left = any(fnmatch(part, pattern) for part in inside for pattern in left)
+            if not (is_left or _is_environment(folder, inside) or str(path) in selection.tests or _tests_of(path)):
+                yield path, lambda _: True
+
+
+def _tests_of(path: Path) -> list[Path]:
+    """The files beside a folder of baselines whose baselines a file of it may have."""
+    return list(path.parent.parent.glob(f"{escape(path.stem)}.*"))
+
+
+def _is_environment(folder: Path, parts: Sequence[str]) -> bool:
+    """Whether a folder lies in a virtual environment, whose tests are others'."""
+    return any((folder.joinpath(*parts[:depth]) / "pyvenv.cfg").exists() for depth in range(1, len(parts) + 1))
 
 
 def _unused_in(names: Mapping[str, Iterable[str]], keys: Collection[str], used: Used) -> Callable[[str], bool]:
-    open_names = {name for name, nodes in names.items() if not used.ended.issuperset(nodes)}
-
     def is_unused(key: str) -> bool:
         """A key is used by its test, may be used by one that did not end well, or is another kind of device's."""
+        nodes = [node for name, each in names.items() if key.startswith(f"{name} ") for node in each]
         device = _OF_DEVICE.search(key)
-        of_another = device is not None and device[1] not in used.devices
-        owners = [name for name in names if key.startswith(f"{name} ")]
-        return key not in keys and not (owners and (of_another or not open_names.isdisjoint(owners)))
+        of_another = device is not None and device[1] not in used.ran_on(nodes)
+        return key not in keys and not (nodes and (of_another or not used.is_over(nodes)))
 
     return is_unused

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_modelcheck.baselines.differences import difference
 from pytest_modelcheck.baselines.store import Content, Store, Update
+from pytest_modelcheck.errors import ConfigError
 from pytest_modelcheck.plugin.collection import given_device
 from pytest_modelcheck.plugin.rows import Row, plain
 
@@ -28,6 +29,8 @@ class GateBaselines:
         self._recorded: set[str] = set()
         self._used: set[str] = set()
         self._changes: dict[str, Row] = {}
+        # The scope of the fixture that is being set up, where it outlives its test.
+        self.scope = ""
 
     def restart(self) -> None:
         """Begin a new try of the test."""
@@ -39,6 +42,11 @@ class GateBaselines:
 
         A case that `is_one` has one baseline for all calls: the first records it, and the others are compared with it.
         """
+        if self.scope:
+            raise ConfigError(
+                f"{check} is compared with a baseline in a fixture of scope {self.scope!r}, which no single test has "
+                "called: compare in a test, or in a fixture of scope 'function'"
+            )
         name = f"{check} {case}" if case else check
         self._calls[name] += 1
         call = 1 if is_one else self._calls[name]
@@ -65,7 +73,7 @@ def baselines_of(item: pytest.Item) -> tuple[str, str]:
 
 def _name(item: pytest.Item) -> str:
     name = item.nodeid.partition("::")[2] or item.name
-    return str(plain(_without_device(name, given_device(item))))
+    return str(plain(_without_device(name, item)))
 
 
 def change_of(file: str, key: str, before: Content | None, after: Content | None) -> Row:
@@ -77,11 +85,12 @@ def change_of(file: str, key: str, before: Content | None, after: Content | None
     return {"file": file, "key": key, "change": "changed", "lines": difference(before, after)}
 
 
-def _without_device(test: str, device: str) -> str:
-    """A test's name without the device among its parameters, which stands at their start or their end."""
-    if not device:
+def _without_device(test: str, item: pytest.Item) -> str:
+    """A test's name without the device that it was made for, which is one of the ids in its brackets."""
+    device, callspec = given_device(item), getattr(item, "callspec", None)
+    ids = list(getattr(callspec, "_idlist", ()))
+    if not device or device not in ids or not test.endswith(f"[{'-'.join(ids)}]"):
         return test
-    name, _, parameters = test.removesuffix("]").partition("[")
-    rest = parameters.removeprefix(device) if parameters.startswith(device) else parameters.removesuffix(device)
-    rest = rest.strip("-")
-    return f"{name}[{rest}]" if rest else name
+    name = test.removesuffix(f"[{'-'.join(ids)}]")
+    ids.remove(device)
+    return f"{name}[{'-'.join(ids)}]" if ids else name

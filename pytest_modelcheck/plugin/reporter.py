@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime
 import time
+from collections import Counter
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
 from pytest_modelcheck.baselines.files import write_whole
-from pytest_modelcheck.errors import ModelCheckError
 from pytest_modelcheck.plugin import actions, pruning
 from pytest_modelcheck.plugin.environment import environment
 from pytest_modelcheck.plugin.rows import Row, lost_rows
@@ -32,6 +33,9 @@ class Reporter:
         self._selection = selection
         self._rows: list[Row] = []
         self._used = pruning.Used()
+        self._reported: set[str] = set()
+        self._calls: Counter[tuple[str, str, str]] = Counter()
+        self._others: set[str] = set()
         self._changes: dict[tuple[str, str], Row] = {}
         self._problems: list[str] = []
         self._notes: list[str] = []
@@ -45,34 +49,59 @@ class Reporter:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self) -> None:
         self._runs_tests = not self._config.option.collectonly
+        for path in self._settings.reports if self._runs_tests else ():
+            if path.is_file():  # whatever becomes of this run, no report of an earlier one is taken for its own
+                path.unlink()
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         self._complete = self._complete and not report.failed
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if str(report.outcome) == "rerun":  # the try that counts is still to come
+            return
         rows = getattr(report, "modelcheck", None) or lost_rows(report)
-        self._rows.extend(rows)
-        self._used.devices.update(row["device"].partition(":")[0] for row in rows)
-        if report.when == "call" and report.passed:
-            self._used.ended.add(report.nodeid)
+        for row in rows:
+            call = (row["gate"], row["check"], row["part"])
+            self._calls[call] += 1
+            self._rows.append({**row, "call": self._calls[call]})
+        if report.failed and not rows:
+            self._others.add(report.nodeid)
+        kinds = {row["device"].partition(":")[0] for row in rows}
+        self._used.devices.setdefault(report.nodeid, set()).update(kinds)
+        if not report.passed or any(row["outcome"] == "waived" for row in rows):
+            self._used.broken.add(report.nodeid)
+        if report.when == "call" or not report.passed:
+            self._reported.add(report.nodeid)
+            self._used.passed.add(report.nodeid)
         told = getattr(report, "modelcheck_baselines", None)
         if told:
             self._used.keys.setdefault(told["file"], set()).update(told["used"])
             self._change(told["changes"])
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        if not self._runs_tests:
-            return
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
+        if self._runs_tests:
+            self._finish(session, exitstatus)
+        yield
+        # Last of all: no other hook turns into a success what was not measured.
+        if self._problems and session.exitstatus in _PASSING:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _finish(self, session: pytest.Session, exitstatus: int) -> None:
         self._seconds = time.perf_counter() - self._clock
         ended = exitstatus in (*_PASSING, pytest.ExitCode.TESTS_FAILED)
         self._complete = self._complete and ended and not (session.shouldfail or session.shouldstop)
+        self._complete = self._complete and self._selection.is_known and self._selection.gates() <= self._reported
         self._judge_waivers()
         self._judge_baselines()
         if exitstatus in _PASSING:
             self._judge_absence()
-        self._write_reports()
+        if exitstatus in _PASSING and not self._complete:
+            self._problems.append("the run was cut short, and what did not run is not measured.")
+        if self._others:
+            self._problems.append(f"tests that are no gates failed: {len(self._others)}.")
         self._problems += actions.summarized(self._run())
+        self._write_reports()
         if self._problems and exitstatus in _PASSING:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -129,27 +158,34 @@ class Reporter:
 
     def _judge_baselines(self) -> None:
         """On a full run, remove the baselines that no test uses, or say how many there are."""
-        where = folders(self._config)
-        if where is None or self._selection.deselected or not self._complete:
+        if folders(self._config) is None or self._selection.deselected or not self._complete:
             if self._settings.prune:
                 self._problems.append("no baseline was removed: --modelcheck-prune needs a whole run of all tests")
             return
         if not self._settings.prune:
-            number = len(pruning.unused(self._selection.tests, self._used, where))
+            number = len(pruning.unused(self._selection, self._used, self._config))
             self._notes += [f"baselines that no test uses: {number}; --modelcheck-prune removes them"] * (number > 0)
             return
-        try:
-            self._change(pruning.prune(self._selection.tests, self._used, where))
-        except ModelCheckError as error:
-            self._problems.append(str(error))
+        changes, problems = pruning.prune(self._selection, self._used, self._config)
+        self._change(changes)
+        self._problems += problems
 
     def _write_reports(self) -> None:
-        for path in self._settings.reports:
-            try:
-                write_whole(path, rendered(self._run(), path.name))
-                self._written.append(path)
-            except (OSError, ValueError, ModelCheckError) as error:
-                self._problems.append(f"the report {path} could not be written: {error}")
+        paths = list(dict.fromkeys(self._settings.reports))
+        while paths:
+            known = len(self._problems)
+            paths = [path for path in paths if self._write(path)]
+            if len(self._problems) == known:
+                break  # else those that were written do not tell yet what went wrong with the others
+        self._written = paths
+
+    def _write(self, path: Path) -> bool:
+        try:
+            write_whole(path, rendered(self._run(), path.name))
+        except Exception as error:  # a check of another package may have told anything
+            self._problems.append(f"the report {path} could not be written: {error}")
+            return False
+        return True
 
 
 def _shows_blocks(terminalreporter: pytest.TerminalReporter) -> bool:

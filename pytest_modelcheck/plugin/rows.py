@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 
+from pytest_modelcheck.errors import ModelCheckFailure
 from pytest_modelcheck.reports.run import shown_check
 from pytest_modelcheck.result import Part, Result
 from pytest_modelcheck.waivers import Waivers
@@ -16,6 +18,12 @@ from pytest_modelcheck.waivers import Waivers
 Row = dict[str, Any]
 
 _BROKEN = ("failed", "error", "xpassed")
+
+# What no check gives by intention: evidence nested so deeply, integers of so many bits.
+_DEEPEST = 100
+_LONGEST = 3000
+
+_CAUGHT: Mapping[str, str] = MappingProxyType({"failed": "xfailed", "xpassed": "xfailed", "error": "skipped"})
 
 
 def phase_rows(
@@ -30,7 +38,10 @@ def phase_rows(
     A gate without checks of this package is judged by its own assertions. One that fails for another reason than its
     checks, or is skipped, gets a row that says so. Broken promises that have a waiver are waived.
     """
-    return [{**_waived(row, waivers), "card": dict(card)} for row in _phase_rows(report, results, error, waivers)]
+    rows = _phase_rows(report, [_waived(row, waivers) for row in _rows_of(report, results)], error)
+    # What a check has raised is its own rows' to say; a waiver of the test is for the test's own assertions.
+    last = Waivers((), waivers.today) if isinstance(error, ModelCheckFailure) else waivers
+    return [{**_waived(row, last), "card": dict(card)} for row in rows]
 
 
 def let_through(report: pytest.TestReport, rows: Sequence[Row]) -> None:
@@ -47,22 +58,25 @@ def _waived(row: Row, waivers: Waivers) -> Row:
     return row if waiver is None else {**row, "outcome": "waived", "waiver": plain(waiver.as_dict())}
 
 
-def _phase_rows(
-    report: pytest.TestReport, results: Sequence[Result], error: BaseException | None, waivers: Waivers
-) -> list[Row]:
-    checks = [row for result in results for row in _checked(report, result)] if report.when == "call" else []
-    checks = [_waived(row, waivers) for row in checks]
-    if report.when != "call" and report.passed:
+def _rows_of(report: pytest.TestReport, results: Sequence[Result]) -> list[Row]:
+    return [row for result in results for row in _checked(report, result)]
+
+
+def _phase_rows(report: pytest.TestReport, checks: list[Row], error: BaseException | None) -> list[Row]:
+    if report.when != "call" and report.passed and not checks:
         return []
     if hasattr(report, "wasxfail") and not report.failed:
         reason = str(report.wasxfail)
         # What ended before its call was not measured, whatever was expected of it.
         outcome = "xpassed" if report.passed else "xfailed" if report.when == "call" else "skipped"
-        rows = checks or [_own(report, outcome, reason)]
+        # A test that broke on its own is one that was expected to fail only where an assertion did.
+        expected = error is None or isinstance(error, (AssertionError, pytest.xfail.Exception))
+        broke = "skipped" if outcome == "xfailed" and not expected else outcome
+        rows = checks or [_own(report, broke, reason)]
         # A broken promise may be expected; one that could not be measured is no promise that was looked at.
         return [plain({**row, "outcome": _expected(row, outcome)}) for row in rows]
-    if report.passed:  # the test itself expected what broke, and caught it
-        checks = [{**row, "outcome": "xfailed"} if row["outcome"] in _BROKEN else row for row in checks]
+    if report.passed:  # the test itself expected what broke, and caught it; what was not measured, nobody could expect
+        checks = [{**row, "outcome": _CAUGHT.get(row["outcome"], row["outcome"])} for row in checks]
     told = any(row["outcome"] in _BROKEN for row in checks) if report.failed else bool(checks)
     if not told or report.skipped:
         checks.append(_own(report, _outcome(report, error), _reason(report, error)))
@@ -85,7 +99,8 @@ def lost_rows(report: pytest.TestReport) -> list[Row]:
 
 def _checked(report: pytest.TestReport, result: Result) -> list[Row]:
     """The row of a check, or those of its parts, with texts made so: a check of another package may give anything."""
-    whole = {**_place(report), "part": "", **vars(result), **_told(result), "device": str(result.device)}
+    whole = {**_place(report), "part": "", **vars(result), **_told(result), "subject": str(result.subject)}
+    whole["device"] = str(result.device)
     if not whole.pop("parts"):
         return [whole]
     rest = {"changes": (), "history": ()}
@@ -144,19 +159,26 @@ def _own(report: pytest.TestReport, outcome: str, reason: str) -> Row:
     }
 
 
-def plain(value: Any) -> Any:
+def plain(value: Any, depth: int = 0) -> Any:
     """The value in JSON's own types, which xdist carries and every file takes; of anything else, the type's name.
 
-    Numbers that are not finite become texts, and lone surrogates, which are no Unicode text, are escaped.
+    Numbers that are not finite become texts, and lone surrogates, which are no Unicode text, are escaped. Of integers
+    of a thousand digits and of what is nested too deeply, the types' names are left.
     """
+    if depth > _DEEPEST:
+        return f"<{type(value).__name__}>"
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode("utf-8")
     if isinstance(value, int):
-        return int(value)
+        return (
+            int(value) if value.bit_length() < _LONGEST else f"<{type(value).__name__} of {value.bit_length():,} bits>"
+        )
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else str(float(value))
     if isinstance(value, Mapping):
-        return {plain(str(key)): plain(item) for key, item in value.items()}
-    return [plain(item) for item in value] if isinstance(value, list | tuple) else f"<{type(value).__name__}>"
+        return {plain(str(key)): plain(item, depth + 1) for key, item in value.items()}
+    return (
+        [plain(item, depth + 1) for item in value] if isinstance(value, list | tuple) else f"<{type(value).__name__}>"
+    )

@@ -6,7 +6,7 @@ from collections.abc import Generator
 
 import pytest
 
-from pytest_modelcheck.plugin import gates
+from pytest_modelcheck.plugin import appearance, gates
 from pytest_modelcheck.plugin.timeout import time_limit
 
 
@@ -52,7 +52,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
-    return gates.status_of(report)
+    return appearance.status_of(report)
 
 
 @pytest.hookimpl(wrapper=True)

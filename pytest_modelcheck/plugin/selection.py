@@ -12,6 +12,9 @@ from pytest_modelcheck.plugin.recording import baselines_of
 
 _OUTPUT = "modelcheck_selection"
 
+# Options that leave tests out, some of them without a word.
+_NARROWING = ("keyword", "markexpr", "deselect", "lf", "stepwise", "ignore", "ignore_glob", "override_ini")
+
 
 class Selection:
     """The tests that were collected, by the file of their baselines and by their names there.
@@ -22,6 +25,13 @@ class Selection:
     def __init__(self) -> None:
         self.tests: dict[str, dict[str, list[str]]] = {}
         self.deselected: list[str] = []
+        self.paths: list[str] = []
+        self.is_known = False
+        self._collected: list[str] = []
+
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        """Hear of every test, also of those that somebody drops without a word."""
+        self._collected.append(item.nodeid)
 
     def pytest_deselected(self, items: Iterable[pytest.Item]) -> None:
         """Hear of tests that were collected and are not to run."""
@@ -33,38 +43,48 @@ class Selection:
         for item in session.items:
             file, name = baselines_of(item)
             self.tests.setdefault(file, {}).setdefault(name, []).append(item.nodeid)
+        self.paths = sorted({str(item.path) for item in session.items})
+        left = self.gates()
+        self.deselected = list(dict.fromkeys(node for node in (*self.deselected, *self._collected) if node not in left))
+        self.is_known = True
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Tell the controller, where this is one of its processes."""
         if hasattr(session.config, "workeroutput"):
-            session.config.workeroutput[_OUTPUT] = {"tests": self.tests, "deselected": self.deselected}
+            told = {"tests": self.tests, "deselected": self.deselected, "paths": self.paths}
+            session.config.workeroutput[_OUTPUT] = told
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """Hear of what a process had collected."""
         told = getattr(node, "workeroutput", {}).get(_OUTPUT)
         if told:
-            self.tests, self.deselected = told["tests"], told["deselected"]
+            self.tests, self.deselected, self.paths = told["tests"], told["deselected"], told["paths"]
+            self.is_known = True
 
     def gates(self) -> set[str]:
         """The node ids of all tests that were to run."""
         return {node for names in self.tests.values() for nodes in names.values() for node in nodes}
 
-    def is_whole(self, file: str, config: pytest.Config) -> bool:
-        """Whether all tests of a file, relative to the rootdir, are among them; of one that is not there, all are."""
-        if not (config.rootpath / file).exists():
+    def is_whole(self, gate: str, config: pytest.Config) -> bool:
+        """Whether all tests of a gate's file were collected, or were to be; of one that is not there, all are."""
+        file = gate.partition("::")[0]
+        path = config.rootpath / file
+        if not path.exists():
             return True
-        parts = [node for node in (*self.deselected, *config.args) if node.partition("::")[0].endswith(file)]
-        known = {node.partition("::")[0] for node in self.gates()}
-        return file in known and not config.getoption("lf", False) and not any("::" in part for part in parts)
+        if config.getoption("lf", False) or any("::" in argument for argument in config.args):
+            return False
+        known = {node.partition("::")[0] for node in (*self.gates(), *self.deselected)}
+        return file in known or any(path.is_relative_to(folder) for folder in folders(config) or ())
 
 
 def folders(config: pytest.Config) -> list[Path] | None:
     """The folders that a run looks at; `None` where it was asked for less than all of them."""
     options: Mapping[str, Any] = vars(config.option)
     if any(
-        options.get(name) for name in ("keyword", "markexpr", "deselect", "lf", "stepwise", "ignore", "ignore_glob")
+        options.get(name)
+        for name in ("keyword", "markexpr", "deselect", "lf", "stepwise", "ignore", "ignore_glob", "override_ini")
     ):
         return None
     paths = [config.invocation_params.dir / argument for argument in config.args]

@@ -11,10 +11,14 @@ from typing import Any
 import pytest
 
 from pytest_modelcheck.errors import ConfigError
+from pytest_modelcheck.plugin.options import is_worker
 from pytest_modelcheck.plugin.rows import Row
 from pytest_modelcheck.plugin.selection import Selection
 from pytest_modelcheck.reports.run import shown_check
 from pytest_modelcheck.waivers import Waiver, Waivers, given_waiver, parse_waivers
+
+# What is kept, or is expected to be broken, needs no waiver.
+_NEEDS_NONE = frozenset({"passed", "xfailed", "xpassed"})
 
 _WAIVERS = pytest.StashKey[Waivers]()
 
@@ -22,16 +26,30 @@ _WAIVERS = pytest.StashKey[Waivers]()
 def read_waivers(config: pytest.Config) -> None:
     """Read the waivers of `[tool.modelcheck.waivers]` in the rootdir's `pyproject.toml`, and of the command line."""
     try:
-        given = [given_waiver(text) for text in config.getoption("modelcheck_accept")]
+        texts = config.getoption("modelcheck_accept")
+        _require_given(config, "--modelcheck-accept", texts)
+        given = [given_waiver(text) for text in texts]
         every = [*_written(config.rootpath / "pyproject.toml"), *given]
     except ConfigError as error:
         raise pytest.UsageError(f"modelcheck: {error}") from None
     config.stash[_WAIVERS] = Waivers(every, datetime.datetime.now(datetime.timezone.utc).date())
 
 
-def waivers_of(config: pytest.Config) -> Waivers:
-    """The waivers of this run."""
-    return config.stash[_WAIVERS]
+def _require_given(config: pytest.Config, option: str, values: Sequence[str]) -> None:
+    """Refuse an option that holds for one run and was written down for all of them, in addopts or the environment."""
+    given = sum(argument.partition("=")[0] == option for argument in map(str, config.invocation_params.args))
+    if len(values) > given and not is_worker(config):
+        raise ConfigError(
+            f"{option} holds for one run, and is given on its command line only: what is to hold for longer has an "
+            "owner and a day, in [tool.modelcheck.waivers]"
+        )
+
+
+def waivers_of(config: pytest.Config, item: pytest.Item | None = None) -> Waivers:
+    """The waivers of this run; none for a test that is expected to fail, which says by itself that it may."""
+    waivers = config.stash[_WAIVERS]
+    is_expected = item is not None and item.get_closest_marker("xfail") is not None
+    return Waivers((), waivers.today) if is_expected else waivers
 
 
 def _written(path: Path) -> list[Waiver]:
@@ -46,7 +64,9 @@ def _written(path: Path) -> list[Waiver]:
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from None
     table: Any = tool.get("modelcheck", {}) if isinstance(tool, dict) else {}
-    unknown = [key for key in table if key != "waivers"] if isinstance(table, dict) else ["modelcheck"]
+    if not isinstance(table, dict):
+        raise ConfigError(f"tool.modelcheck is a table with the key waivers, not {table!r}")
+    unknown = [key for key in table if key != "waivers"]
     if unknown:
         raise ConfigError(
             f"[tool.modelcheck] has no key {unknown[0]!r}: its key is waivers; options stand in pytest's own table"
@@ -63,19 +83,19 @@ def unneeded(waivers: Sequence[Waiver], rows: Sequence[Row], selection: Selectio
 
 
 def _unneeded(waiver: Waiver, rows: Sequence[Row], selection: Selection, config: pytest.Config) -> str:
-    own = [row for row in rows if waiver.covers(row["gate"], shown_check(row))]
-    outcomes = {row["outcome"] for row in own}
-    if "waived" in outcomes or not outcomes <= {"passed"}:
+    named = [row for row in rows if waiver.names(row["gate"])]
+    outcomes = {row["outcome"] for row in named if waiver.covers(row["gate"], shown_check(row))}
+    if "waived" in outcomes or not outcomes <= _NEEDS_NONE:
         return ""
-    if own:
-        return f"the waiver of {waiver.gate} is not needed any more, the gate passes: remove it ({waiver.owner})"
+    if outcomes:
+        why = "the gate passes" if outcomes == {"passed"} else "the test is expected to fail (xfail)"
+        return f"the waiver of {waiver.gate} is not needed any more, {why}: remove it ({waiver.owner})"
     if not any(map(waiver.names, selection.gates())):
-        is_known = selection.is_whole(waiver.gate.partition("::")[0], config)
-        return f"the waiver of {waiver.gate} is of no gate: there is no such test" if is_known else ""
-    checks = {shown_check(row) for row in rows if waiver.names(row["gate"])}
-    if not checks:
+        known = not any(map(waiver.names, selection.deselected)) and selection.is_whole(waiver.gate, config)
+        return f"the waiver of {waiver.gate} is of no gate: there is no such test" if known else ""
+    if not named:
         return f"the waiver of {waiver.gate} is of no gate: the test promises nothing"
-    there = ", ".join(sorted(checks))
-    return (
-        "" if "test" in checks else f"the waiver of {waiver.gate} is of no check: {waiver.check!r} is none of {there}"
-    )
+    there = ", ".join(sorted({shown_check(row) for row in named}))
+    # A test that failed, or was skipped, may not have come to the check.
+    came = {row["outcome"] for row in named} <= {*_NEEDS_NONE, "waived"}
+    return f"the waiver of {waiver.gate} is of no check: {waiver.check!r} is none of {there}" if came else ""

@@ -30,4 +30,5 @@ def rendered(run: Run, name: str) -> str:
 
     Raises `ModelCheckError` where the run has nothing to publish.
     """
-    return next(render for ending, render in {**RENDERERS, **PUBLISHERS}.items() if name.endswith(ending))(run)
+    every = {**RENDERERS, **PUBLISHERS}.items()
+    return next(render for ending, render in every if f".{name}".endswith(f".{ending.removeprefix('.')}"))(run)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from typing import NamedTuple
 
 from pytest_modelcheck.reports.run import Row, Run
@@ -25,8 +25,8 @@ class Pair(NamedTuple):
 def pairs(old: Run, new: Run) -> list[Pair]:
     """The rows of two runs, matched by gate, check, part and device.
 
-    Where a test calls a check several times, those with the same promise of the same subject belong together, then
-    those with the same promise, then the rest in the order of the reports, worst first.
+    Where a test calls a check several times, the calls with the same number belong together if they promise the same of
+    the same subject and data, then those of the same subject, then those with the same promise, then the rest.
 
     The row of a test as a whole (its check is `"test"`) is there only where its checks do not tell it all. So a check
     whose test broke or was skipped before is compared with the row of that test, and a test that has no such row in the
@@ -39,7 +39,7 @@ def pairs(old: Run, new: Run) -> list[Pair]:
     """
     left, right = old.sorted_rows, new.sorted_rows
     found: list[Pair] = []
-    for key in (_question, _promise, _place):
+    for key in (_call, _question, _promise, _place):
         matched, left, right = _matched(left, right, key)
         found += matched
     of_old = [Pair(row, row, other) for row, other in _answers(left, new, right)]
@@ -90,6 +90,12 @@ def _promise(row: Row) -> tuple[str, ...]:
 
 def _question(row: Row) -> tuple[str, ...]:
     return (*_promise(row), row["subject"])
+
+
+def _call(row: Row) -> tuple[Hashable, ...]:
+    evidence = row.get("evidence")
+    data = str(evidence.get("data", "")) if isinstance(evidence, Mapping) else ""
+    return (*_question(row), data, row.get("call", 1))
 
 
 def _counted(found: list[Pair]) -> list[Pair]:

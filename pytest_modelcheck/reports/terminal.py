@@ -27,7 +27,7 @@ _PAST = 6
 _HEADINGS = ("verdict", "gate", "check", "promised", "measured", "margin", "history", "device", "s")
 
 # Columns that shrink when the terminal is narrow, and how narrow each may get.
-_SHRINKING: Mapping[int, int] = MappingProxyType({_GATE: 12, 3: 10, 4: 10})
+_SHRINKING: Mapping[int, int] = MappingProxyType({_GATE: 12, 2: 10, 3: 10, 4: 10})
 
 # A sparkline's, from the lowest value to the highest.
 BLOCKS = "\u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588"
@@ -127,7 +127,7 @@ def _table(rows: Sequence[Row], width: int, levels: str) -> list[Line]:
     kept = [index for index in range(len(_HEADINGS)) if width >= _WIDE.get(index, 0)]
     if not any(values[_PAST] for values in cells):
         kept = [index for index in kept if index != _PAST]
-    least = {kept.index(index): narrowest for index, narrowest in _SHRINKING.items()}
+    least = {kept.index(index): narrowest for index, narrowest in _SHRINKING.items() if index in kept}
     heading, *texts = aligned(
         [[values[index] for index in kept] for values in (_HEADINGS, *cells)], width, least, {_GATE}
     )
@@ -140,12 +140,12 @@ def _cells(row: Row, levels: str) -> tuple[str, ...]:
     return (
         _WORDS.get(row["outcome"], row["outcome"]),
         printable(shown_gate(row)),
-        "" if row["check"] == "test" else row["part"] or row["check"],
+        "" if row["check"] == "test" else printable(row["part"] or row["check"]),
         printable(row["promised"]),
         printable(row["measured"]),
         shown_margin(row),
         _sparkline(row, levels),
-        row["device"],
+        printable(row["device"]),
         f"{row['seconds']:.2f}",
     )
 
@@ -155,8 +155,9 @@ def _sparkline(row: Row, levels: str) -> str:
     number, past = row.get("number"), list(row.get("history", ()))
     values = [*past, number["value"]][-_HISTORY:] if number and len(past) > 1 else []
     low, high = min(values, default=0), max(values, default=0)
-    scale = (len(levels) - 1) / (high - low) if high > low else 0
-    return "".join(levels[round((value - low) * scale)] for value in values)
+    room = high / 2 - low / 2  # halves, whose difference is finite whatever they are
+    shares = ((value / 2 - low / 2) / room if room > 0 else 0.0 for value in values)
+    return "".join(levels[round(share * (len(levels) - 1))] for share in shares)
 
 
 def _summary(run: Run) -> str:

@@ -315,7 +315,7 @@ def test_what_a_tokenizer_says_when_it_raises_is_escaped():
     assert part.message == r"not measured: ValueError: \x1b[31m\u202e"
 
 
-@pytest.mark.parametrize("candidate", [None, "vocab.txt", object()], ids=repr)
+@pytest.mark.parametrize("candidate", [None, "vocab.txt", object()], ids=["nothing", "a path", "an object"])
 def test_what_is_no_tokenizer_is_an_error(candidate):
     result = tokenizer_conforms(candidate)
     assert (result.outcome, result.parts) == ("error", ())

@@ -312,7 +312,7 @@ def test_a_megabyte_that_does_not_come_back_is_shown_in_short(expect):
         ({"more_texts": []}, "more_texts=[]: a list of texts with at least one text is expected"),
         ({"more_texts": ["a", 3]}, "more_texts[1]=3: a text (str) is expected"),
     ],
-    ids=str,
+    ids=["bytes in a list", "bytes", "a mapping", "no list", "an iterator", "none", "a number in a list"],
 )
 def test_what_is_no_list_of_texts_is_a_config_error(promises, message):
     with pytest.raises(ConfigError) as raised:

@@ -310,11 +310,11 @@ def test_a_marker_on_a_method_of_unittest_is_no_pass(small_check, run_gates):
         """
     )
     result, rows = run_gates()
-    result.assert_outcomes(failed=1)
+    result.assert_outcomes(errors=1)
     assert [(row["outcome"], row["message"]) for row in rows] == [
         (
             "error",
-            "call: ModelCheckError: not measured: markers promise for functions and for methods of plain classes, and "
+            "setup: ModelCheckError: not measured: markers promise for functions and for methods of plain classes, and "
             "this is a TestCaseFunction. Use the assert forms in it",
         )
     ]

@@ -149,7 +149,7 @@ NO_NUMBERS = [
     ),
     ({"name": "a", "value": math.inf}, "the numbers of a are finite, and in the order of low, value and high: inf"),
     ({"name": "a", "value": 10**400}, "int too large to convert to float"),
-    ({"name": 5, "value": 5}, "its name is no text: 5"),
+    ({"name": 5, "value": 5}, "a number has a text for its name and a number for its value: 5, 5"),
     ({"name": "a", "value": 5, "confidence": 1}, "its confidence is not between 0 and 1: 1"),
     ({"name": "a", "value": 5, "confidence": None}, "its confidence is no number: None"),
     ({"name": "a", "value": 5, "better": "up"}, "better is one of 'higher', 'lower', '', not 'up'"),

@@ -102,7 +102,7 @@ def _row(sizes: Sequence[float], side: float) -> int:
 def _items(size: Size) -> list[tuple[str, int]]:
     items = [(name, number) for name, number in size.largest if number > 0]
     rest = size.total - sum(number for _, number in items)
-    return [*items, (_OTHER, rest)] if rest > 0 else items
+    return [*items, (_OTHER, rest)] if items and rest > 0 else items
 
 
 def _drawn(area: Area) -> Markup:
