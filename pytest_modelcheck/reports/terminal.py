@@ -27,7 +27,7 @@ _PAST = 6
 _HEADINGS = ("verdict", "gate", "check", "promised", "measured", "margin", "history", "device", "s")
 
 # Columns that shrink when the terminal is narrow, and how narrow each may get.
-_SHRINKING: Mapping[int, int] = MappingProxyType({_GATE: 12, 2: 10, 3: 10, 4: 10})
+_SHRINKING: Mapping[int, int] = MappingProxyType({_GATE: 12, 2: 23, 3: 10, 4: 10})
 
 # A sparkline's, from the lowest value to the highest.
 BLOCKS = "\u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588"

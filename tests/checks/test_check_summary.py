@@ -100,13 +100,12 @@ def test_what_was_measured_goes_to_the_report(classifier):
     assert result.promised == "13 layers, total 53,994"
     assert result.measured == "13 layers, total 53,994 (recorded now)"
     evidence = result.evidence
-    assert {name: evidence[name] for name in ("model", "total", "trainable", "bytes", "batch", "recorded")} == {
+    assert {name: evidence[name] for name in ("model", "total", "trainable", "bytes", "batch")} == {
         "model": "DigitClassifier",
         "total": 53_994,
         "trainable": 53_994,
         "bytes": 215_976,
         "batch": 32,
-        "recorded": 1,
     }
     assert evidence["rows"]["net.2"] == {
         "type": "Conv2d",

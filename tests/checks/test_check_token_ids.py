@@ -253,7 +253,7 @@ def test_golden_cases_are_recorded_each_under_its_text():
             "the recorded ids of 2 texts",
             "the same ids for all 2 (baseline)",
         )
-        assert (result.evidence["cases"], result.evidence["recorded"]) == (2, 0)
+        assert result.evidence["cases"] == 2
         more = token_ids(words(), texts=["yes", "no"])
         assert more.measured == "the same ids for all 2 (recorded now, baseline)"
         assert more.evidence == {"cases": 2, "recorded": 1, "baseline": "recorded now", "differing": []}

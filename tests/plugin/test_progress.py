@@ -29,7 +29,7 @@ def test_slow(capsys):
     print("captured")
 """
 
-BAR = "round trip of Slow:"
+BAR = "test_slow: round trip of Slow:"
 
 
 def run(pytester, *options):
