@@ -164,7 +164,7 @@ def table_of(lines: list[str]) -> list[str]:
     """The gate table among the lines of a run, its totals included, without the seconds."""
     start = next(index for index, line in enumerate(lines) if line.startswith("verdict"))
     end = next(index for index, line in enumerate(lines) if re.match(r"\d+ promises?: ", line))
-    return [re.sub(r"\s+(s|\d+\.\d\d)$", "", line) for line in lines[start : end + 1]]
+    return [re.sub(r"\s+(s|\d+(?:\.\d+)?)$", "", line) for line in lines[start : end + 1]]
 
 
 def without_numbers(line: str) -> str:

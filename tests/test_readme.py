@@ -39,7 +39,7 @@ def sample(pytester: pytest.Pytester, modelrepo: None, monkeypatch: pytest.Monke
 
 
 def without_seconds(lines: list[str]) -> list[str]:
-    return [re.sub(r"\s+(s|\d+\.\d\d)$", "", line) for line in lines]
+    return [re.sub(r"\s+(s|\d+(?:\.\d+)?)$", "", line) for line in lines]
 
 
 def test_the_two_commands_stand_in_the_readme_and_in_the_build_word_for_word():

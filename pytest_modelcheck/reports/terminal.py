@@ -146,8 +146,13 @@ def _cells(row: Row, levels: str) -> tuple[str, ...]:
         shown_margin(row),
         _sparkline(row, levels),
         printable(row["device"]),
-        f"{row['seconds']:.2f}",
+        _seconds(row["seconds"]),
     )
+
+
+def _seconds(seconds: float) -> str:
+    """Seconds in at most four characters, so that a slow machine makes no column wider."""
+    return f"{seconds:.2f}" if seconds < 9.995 else f"{seconds:.1f}" if seconds < 99.95 else f"{seconds:.0f}"
 
 
 def _sparkline(row: Row, levels: str) -> str:

@@ -92,7 +92,7 @@ FAILED   test_low                                 accuracy    at least 0.98 (9,8
 xpassed  test_surprise                            accuracy    at least 0.1                     0.5                       +40.00 %  cpu     1.00
 xfailed  test_expected                            accuracy    at least 0.99                    0.5                       -49.00 %  cpu     1.00
 skipped  test_skipped                                         the test passes                  skipped: no GPU                             1.00
-ok       TestIt::test_close                       accuracy    at least 0.98                    0.9801                    +0.01 %   cpu     12.35
+ok       TestIt::test_close                       accuracy    at least 0.98                    0.9801                    +0.01 %   cpu     12.3
 ok       test_fine                                accuracy    at least 0.98 (9,800 of 10,000)  0.9888 (9,888 of 10,000)  +0.88 %   cpu     1.00
 ok       test_own                                             the test passes                  it passes                                   1.00
 ok       test_size                                parameters  total 53,994                     total 53,994              exact     cpu     0.01
