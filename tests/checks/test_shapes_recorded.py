@@ -146,3 +146,13 @@ def test_outside_of_a_gate_there_is_nothing_to_compare_with():
 def test_what_goes_beside_a_shape_needs_one(promise: dict[str, object]):
     with pytest.raises(ConfigError, match=f"^{next(iter(promise))} is promised beside expected: give both$"):
         assert_shape(nn.Linear(4, 3), torch.zeros(2, 4), **promise)
+
+
+def test_tensors_of_one_name_are_told_apart(net: pytest.Pytester):
+    outputs = "{{'a.b': self.head(hidden), 'a': {{'b': hidden}}}}"
+    net.makeconftest(CONFTEST.replace("{outputs}", outputs).format(**NET))
+    run(net, "--modelcheck-update", "-k", "test_net")
+    net.makeconftest(CONFTEST.replace("{outputs}", outputs).format(**{**NET, "classes": 9}))
+    result = run(net, "-k", "test_net")
+    result.assert_outcomes(failed=1, deselected=1)
+    assert "E     ~ output a.b: [2, 3] float32 -> [2, 9] float32" in result.outlines

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
+
+from pytest_modelcheck import __main__ as program
 
 GATES = """
 import pytest
@@ -107,3 +110,29 @@ def test_it(x): ...
     others = "\n".join(line for line in result.outlines if line not in commands)
     assert "##[" not in others
     assert "##vso[" not in others
+
+
+def test_a_comparison_goes_behind_what_is_in_the_summary(
+    small_check: pytest.Pytester, summary: Path, capsys: pytest.CaptureFixture[str]
+):
+    small_check.runpytest_inprocess("--modelcheck", "--modelcheck-report=r.json")
+    before = summary.read_text(encoding="utf-8")
+    assert program.main(["compare", "r.json", "r.json", "--markdown", str(summary)]) == 0
+    after = summary.read_text(encoding="utf-8")
+    assert after.startswith(before)
+    assert after.count("\n## ") == before.count("\n## ") + 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit of file sizes")
+def test_a_summary_that_fits_no_disk_is_as_it_was(small_check: pytest.Pytester, summary: Path):
+    text = summary.read_text(encoding="utf-8") + "x" * 500 + "\n"
+    summary.write_text(text, encoding="utf-8")
+    limit = (
+        "import resource, signal, sys, pytest\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (700, 700))\n"
+        "sys.exit(pytest.main(['--modelcheck', '-p', 'no:cacheprovider', '-p', 'no:modelcheck-none']))\n"
+    )
+    result = small_check.run(sys.executable, "-c", limit)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert summary.read_text(encoding="utf-8") == text

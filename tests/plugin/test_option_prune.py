@@ -192,3 +192,109 @@ def test_what_lies_outside_of_the_folders_is_left_alone(session: pytest.Pytester
     run(session, "--modelcheck-prune", "inside")
     assert recorded(session) == ALL
     assert Path("inside/__modelcheck__").exists() is False
+
+
+USERS = """
+import pytest
+from pytest_modelcheck import assert_token_ids
+
+@pytest.fixture
+def late(tokenizer):
+    yield
+    assert_token_ids(tokenizer, text="late")
+
+{body}
+"""
+
+STILL_USED = {
+    "in a teardown": "def test_x(modelcheck, late): ...",
+    "behind an assertion with a waiver": (
+        "STOP = False\n"
+        "def test_x(modelcheck, tokenizer):\n"
+        "    assert not STOP\n"
+        "    assert_token_ids(tokenizer, text='late')"
+    ),
+    "by a test that somebody drops": "def test_slow(modelcheck, tokenizer): assert_token_ids(tokenizer, text='late')",
+}
+DROPPED = "\ndef pytest_collection_modifyitems(items): items[:] = [item for item in items if 'slow' not in item.name]\n"
+
+
+@pytest.mark.parametrize("name", STILL_USED)
+def test_what_is_still_used_is_kept(pytester: pytest.Pytester, name: str):
+    pytester.makeconftest(CONFTEST.format(shift=0))
+    module = pytester.path / "test_used.py"
+    module.write_text(USERS.format(body=STILL_USED[name]), encoding="utf-8")
+    result = run(pytester, "--modelcheck-update")
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(["baselines recorded: 1; *"])
+    module.write_text(module.read_text(encoding="utf-8").replace("STOP = False", "STOP = True"), encoding="utf-8")
+    if "drops" in name:
+        (pytester.path / "test_more.py").write_text("def test_more(modelcheck): ...", encoding="utf-8")
+        conftest = pytester.path / "conftest.py"
+        conftest.write_text(conftest.read_text(encoding="utf-8") + DROPPED, encoding="utf-8")
+    waiver = ["--modelcheck-accept=test_used.py::test_x:why"] if "waiver" in name else []
+    result = run(pytester, "--modelcheck-prune", *waiver)
+    assert "baselines removed" not in result.stdout.str()
+    assert len(recorded(pytester)["test_used"]) == 1
+
+
+@pytest.mark.parametrize("folder", [".venv", "node_modules", "env"])
+def test_folders_that_pytest_does_not_look_into_are_left_alone(session: pytest.Pytester, folder: str):
+    inner = session.path / folder / "pkg" / "__modelcheck__"
+    inner.mkdir(parents=True)
+    (session.path / "env").mkdir(exist_ok=True)
+    (session.path / "env" / "pyvenv.cfg").write_text("home = /usr\n", encoding="utf-8")
+    (inner / "test_gone.json").write_text('{"schema_version": 1, "baselines": {"a b": {}}}', encoding="utf-8")
+    run(session, "--modelcheck-prune")
+    assert (inner / "test_gone.json").exists()
+
+
+def test_a_file_whose_tests_are_all_skipped_keeps_what_it_has(session: pytest.Pytester):
+    skipped = "import pytest\npytest.skip('not here', allow_module_level=True)\n"
+    for name in ("test_[a]", "test_other"):
+        (session.path / f"{name}.py").write_text(skipped, encoding="utf-8")
+    kept = session.path / "__modelcheck__" / "test_[a].json"
+    kept.write_text('{"schema_version": 1, "baselines": {"test_a token_ids": {}}}', encoding="utf-8")
+    run(session, "--modelcheck-prune")
+    assert recorded(session) == {**ALL, "test_[a]": ["test_a token_ids"]}
+
+
+def test_files_that_share_one_are_left_alone_where_not_all_were_looked_at(session: pytest.Pytester):
+    (session.path / "test_it.md").write_text("no tests for today", encoding="utf-8")
+    write(session, "a")
+    run(session, "--modelcheck-prune")
+    assert recorded(session) == ALL
+
+
+def test_what_was_removed_is_told_beside_what_could_not_be(session: pytest.Pytester):
+    write(session, "a")
+    (session.path / "__modelcheck__" / "test_other.json").write_text("{", encoding="utf-8")
+    result = run(session, "--modelcheck-prune")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["the baseline * is refused: *", "baselines removed: 1; *", "  - test_b token_ids"])
+
+
+def test_a_fixture_that_outlives_its_test_has_no_baseline(pytester: pytest.Pytester, processes: str):
+    pytester.makeconftest(CONFTEST.format(shift=0))
+    pytester.makepyfile(
+        test_it="""
+        import pytest
+        from pytest_modelcheck import assert_token_ids
+
+        @pytest.fixture(scope="module")
+        def wide():
+            class Letters:
+                encode, decode = staticmethod(lambda text: [1]), staticmethod(lambda ids: "a")
+            assert_token_ids(Letters(), text="a")
+
+        def test_it(modelcheck, wide): ...
+        """
+    )
+    result = run(pytester, processes, "--modelcheck-update")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    message = (
+        "token_ids is compared with a baseline in a fixture of scope 'module', which no single test has called: "
+        "compare in a test, or in a fixture of scope 'function'"
+    )
+    assert message in result.stdout.str()
+    assert recorded(pytester) == {}

@@ -255,3 +255,62 @@ def test_outside_of_a_run_there_is_no_baseline():
 
     with pytest.raises(ConfigError, match=r"^token_ids has a baseline under pytest --modelcheck only: "):
         assert_token_ids(Letters(), text="a")
+
+
+SIGNS = """
+import pytest
+
+class Signs:
+    def __init__(self, sign):
+        self.sign = sign
+
+    def encode(self, text):
+        return [ord(letter) * self.sign for letter in text]
+
+    def decode(self, ids):
+        return "".join(chr(abs(item)) for item in ids)
+
+@pytest.fixture
+def tokenizer(sign):
+    return Signs(sign)
+
+@pytest.mark.modelcheck_token_ids(text="a")
+@pytest.mark.parametrize("sign", [1, -1])
+def test_it(): ...
+"""
+
+
+def test_parameters_that_look_like_a_device_are_kept_apart(pytester: pytest.Pytester):
+    pytester.makepyfile(test_it=SIGNS)
+    run(pytester, "--modelcheck-update", "--modelcheck-device=cpu,auto").assert_outcomes(passed=4)
+    content = json.loads((pytester.path / "__modelcheck__" / "test_it.json").read_text(encoding="utf-8"))
+    ids = {key: item["ids"] for key, item in content["baselines"].items()}
+    assert ids == {"test_it[1] token_ids": [97], "test_it[-1] token_ids": [-97]}
+    result = run(pytester)
+    result.assert_outcomes(passed=2)
+    assert "that no test uses" not in result.stdout.str()
+
+
+def test_a_device_is_left_out_wherever_it_stands(pytester: pytest.Pytester):
+    pytester.makeconftest(
+        """
+        def pytest_generate_tests(metafunc):
+            if "size" in metafunc.fixturenames:
+                metafunc.parametrize("size", ["tiny", "cpux"])
+        """
+    )
+    pytester.makepyfile(test_it=SIGNS.replace("def test_it():", "def test_it(size):"))
+    run(pytester, "--modelcheck-update").assert_outcomes(passed=4)
+    result = run(pytester, "--modelcheck-device=cpu,auto")
+    result.assert_outcomes(passed=8)
+    assert "that no test uses" not in result.stdout.str()
+
+
+def test_what_the_ini_file_says_of_it_is_not_for_ci(letters: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
+    letters.makeini("[pytest]\nmodelcheck_update = missing\n")
+    monkeypatch.setenv("CI", "true")
+    run(letters).assert_outcomes(failed=2)
+    monkeypatch.delenv("CI")
+    run(letters).assert_outcomes(passed=2)
+    monkeypatch.setenv("CI", "true")
+    run(letters).assert_outcomes(passed=2)

@@ -267,6 +267,19 @@ def test_calls_that_are_alike_are_matched_worst_with_worst():
     assert compared(old, old[::-1]).summary() == "3 the same within noise"
 
 
+def test_two_calls_that_exchange_their_numbers_are_one_worse_and_one_better():
+    old = [row(told=OLD, call=1), row(told=LOWER, call=2)]
+    new = [row(told=LOWER, call=1), row(told=OLD, call=2)]
+    assert compared(old, new).summary() == "1 worse, 1 better, 1 the same within noise"
+
+
+def test_calls_on_other_data_are_not_taken_for_each_other():
+    one, two = ({"data": name * 64} for name in "ab")
+    old = [row(told=OLD, evidence=one, call=1), row(told=LOWER, evidence=two, call=2)]
+    new = [row(told=LOWER, evidence=one, call=1), row(told=LOWER, evidence=two, call=2)]
+    assert compared(old, new).summary() == "1 worse, 2 the same within noise"
+
+
 def test_one_call_more_is_new_and_one_less_is_gone():
     assert compared([row()], [row(), row()]).summary() == "1 new, 2 the same within noise"
     assert compared([row(), row()], [row()]).summary() == "1 gone, 2 the same within noise"
