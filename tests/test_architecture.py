@@ -29,6 +29,7 @@ FLOORS = (
         "tensors",
         "progress",
         "waivers",
+        "strict_json",
     ),
     ("result", "errors", "comparison", "escape", "__version__"),
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+from pytest_modelcheck import strict_json
 from pytest_modelcheck.baselines.files import write_whole
 from pytest_modelcheck.errors import ModelCheckError, require
 
@@ -122,7 +122,7 @@ class Store:
             line = text.count("\n", 0, conflict.start()) + 1
             raise self._refused(f"line {line} is a mark of a merge conflict: resolve it")
         try:
-            content = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+            content = strict_json.loads(text)
         except (ValueError, RecursionError) as error:
             raise self._refused(f"it is not strict JSON: {error}") from error
         version = content.get("schema_version") if isinstance(content, dict) else None
@@ -169,17 +169,6 @@ def _with_history(content: Content, before: Content | None) -> Content:
         return content
     past = before.get("history")
     return {**content, "history": [*(past if isinstance(past, list) else []), before["value"]][-_HISTORY:]}
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"{text:.40} is too large for a number")
-    return number
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
 
 
 def _written(value: Any, indent: str = "") -> str:

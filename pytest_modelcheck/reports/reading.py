@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from pathlib import Path
 from typing import Any
 
+from pytest_modelcheck import strict_json
 from pytest_modelcheck.errors import ModelCheckError
 from pytest_modelcheck.escape import printable
 from pytest_modelcheck.reports.json import SCHEMA_VERSION
@@ -59,30 +59,10 @@ def _text(source: Path | str) -> str:
 
 
 def _parsed(text: str) -> Any:
-    found = json.loads(text, object_pairs_hook=_object, parse_constant=_refused, parse_float=_float)
+    found = strict_json.loads(text)
     if _HALVES.search(text):
         json.dumps(found, ensure_ascii=False).encode("utf-8")  # of two halves that belong together is one character
     return found
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"it has the key {json.dumps(twice)} twice")
-    return found
-
-
-def _refused(name: str) -> Any:
-    raise ValueError(f"it has the number {name}, which JSON does not know")
-
-
-def _float(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"it has the number {text[:60]}, which is too large")
-    return number
 
 
 def _run(content: Any) -> Run:

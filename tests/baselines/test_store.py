@@ -78,7 +78,18 @@ REFUSED = {
         "{",
         "it is not strict JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)",
     ),
-    "NaN": ('{"schema_version": 1, "baselines": {"a": {"x": NaN}}}', "it is not strict JSON: NaN is no JSON number"),
+    "NaN": (
+        '{"schema_version": 1, "baselines": {"a": {"x": NaN}}}',
+        "it is not strict JSON: it has the number NaN, which JSON does not know",
+    ),
+    "a number beyond a float": (
+        '{"schema_version": 1, "baselines": {"a": {"history": [1e999]}}}',
+        "it is not strict JSON: it has the number 1e999, which is too large",
+    ),
+    "a key that a merge left twice": (
+        '{"schema_version": 1, "baselines": {"a": {"x": 1}, "a": {"x": 2}}}',
+        'it is not strict JSON: it has the key "a" twice',
+    ),
     "a merge conflict": (
         '{\n<<<<<<< HEAD\n"schema_version": 1\n',
         "line 2 is a mark of a merge conflict: resolve it",

@@ -7,20 +7,7 @@ from pathlib import Path
 
 import pytest
 
-CONFTEST = """
-    import pytest
-
-    class Letters:
-        def encode(self, text):
-            return [ord(letter) + {shift} for letter in text]
-
-        def decode(self, ids):
-            return "".join(chr(item - {shift}) for item in ids)
-
-    @pytest.fixture
-    def tokenizer():
-        return Letters()
-"""
+from tests.letters import CONFTEST
 
 GATE = """
 @pytest.mark.modelcheck_token_ids(text="{letter}")

@@ -6,20 +6,8 @@ import json
 
 import pytest
 
-CONFTEST = """
-    import pytest
+from tests.letters import CONFTEST
 
-    class Letters:
-        def encode(self, text):
-            return [ord(letter) + {shift} for letter in text]
-
-        def decode(self, ids):
-            return "".join(chr(item - {shift}) for item in ids)
-
-    @pytest.fixture
-    def tokenizer():
-        return Letters()
-"""
 GATES = """
     import pytest
     from pytest_modelcheck import assert_token_ids
