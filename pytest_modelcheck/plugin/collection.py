@@ -73,17 +73,16 @@ def asked_device(node: pytest.Item | Any) -> str:
 
 
 def card_told(node: pytest.Item | Any) -> dict[str, str]:
-    """What a model card says of a gate, by its marks, the nearest first; empty where nothing is told."""
-    told = {
-        name: value
-        for mark in reversed(list(node.iter_markers("modelcheck_card")))
-        for name, value in mark.kwargs.items()
-    }
-    if not told:
+    """What a model card says of a gate, by its marks, the nearest first; empty where it has none."""
+    marks = list(node.iter_markers("modelcheck_card"))
+    if not marks:
         return {}
     from pytest_modelcheck.reports.huggingface import card_of
 
-    return dict(card_of(told))
+    for mark in marks:
+        if mark.args:
+            raise ConfigError(f"modelcheck_card takes keywords only, not {mark.args[0]!r}")
+    return card_of({name: value for mark in reversed(marks) for name, value in mark.kwargs.items()})
 
 
 def use_subject_fixtures(collector: Any, function: object) -> None:

@@ -223,7 +223,7 @@ def report_gate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.T
     new = state.results[state.reported :] if report.when != "setup" else []
     state.reported += len(new)
     error = call.excinfo.value if call.excinfo else None
-    rows = phase_rows(report, new, error, _waivers(item), card_told(item))
+    rows = phase_rows(report, new, error, _waivers(item), _card(item))
     let_through(report, rows)
     report.modelcheck = rows  # type: ignore[attr-defined]
     if report.when != "setup":
@@ -242,6 +242,14 @@ def _subject(item: pytest.Function, name: str) -> Any:
     return item.funcargs[name] if name in item.funcargs else item._request.getfixturevalue(name)
 
 
+def _card(item: pytest.Item) -> dict[str, str]:
+    """What a model card says of a gate; nothing where its mark makes no sense, which is said with its promises."""
+    try:
+        return card_told(item)
+    except ConfigError:
+        return {}
+
+
 def _asked(item: pytest.Item) -> str:
     """The device that a gate asks for; none where its mark makes no sense, which is said when its promises are read."""
     try:
@@ -257,6 +265,7 @@ def _promises(item: pytest.Item, state: State) -> list[BoundMarker]:
     devices = session.settings.devices
     try:
         asked, bound = asked_device(item), list(bound_markers(item, session))
+        card_told(item)
         if state.is_gate and len(devices) > 1 and not asked and not given_device(item):
             raise ConfigError(
                 f"it became a gate too late to run once for each of {', '.join(devices)}: put its mark on the test "
