@@ -19,7 +19,7 @@ from pytest_modelcheck.mechanism import BoundMarker, raise_unless_ok
 from pytest_modelcheck.plugin.appearance import make_inert, show_message_first
 from pytest_modelcheck.plugin.collection import asked_device, bound_markers, card_told, given_device, is_gate
 from pytest_modelcheck.plugin.live import LiveTerminal
-from pytest_modelcheck.plugin.recording import GateBaselines
+from pytest_modelcheck.plugin.recording import GateBaselines, baselines_of
 from pytest_modelcheck.plugin.rows import Row, let_through, phase_rows
 from pytest_modelcheck.plugin.stash import session_of
 from pytest_modelcheck.plugin.waiving import waivers_of
@@ -184,9 +184,12 @@ def _is_of_unittest(item: pytest.Item) -> bool:
 def _waivers(item: pytest.Item) -> Waivers:
     """The waivers of a test; of a unittest none, whose own assertions cannot be told from those of its setUp."""
     waivers = waivers_of(item.config, item)
-    if not _is_of_unittest(item):
-        return waivers
-    return Waivers(tuple(each for each in waivers.every if each.check not in ("", "test")), waivers.today)
+    bare = f"{item.nodeid.partition('::')[0]}::{baselines_of(item)[1]}"
+    # The device that a gate was made for is no part of its test's name.
+    every = [replace(each, gate=item.nodeid) if each.gate == bare else each for each in waivers.every]
+    if _is_of_unittest(item):
+        every = [each for each in every if each.check not in ("", "test")]
+    return Waivers(every, waivers.today)
 
 
 def require_checked(item: pytest.Item) -> None:

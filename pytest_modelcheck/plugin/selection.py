@@ -67,6 +67,11 @@ class Selection:
         """The node ids of all tests that were to run."""
         return {node for names in self.tests.values() for nodes in names.values() for node in nodes}
 
+    def bare(self) -> dict[str, str]:
+        """The tests by their node ids, without the devices that they were made for."""
+        named = ((name, node) for names in self.tests.values() for name, nodes in names.items() for node in nodes)
+        return {node: f"{node.partition('::')[0]}::{name}" for name, node in named}
+
     def is_whole(self, gate: str, config: pytest.Config) -> bool:
         """Whether all tests of a gate's file were collected, or were to be; of one that is not there, all are."""
         file = gate.partition("::")[0]

@@ -83,14 +83,15 @@ def unneeded(waivers: Sequence[Waiver], rows: Sequence[Row], selection: Selectio
 
 
 def _unneeded(waiver: Waiver, rows: Sequence[Row], selection: Selection, config: pytest.Config) -> str:
-    named = [row for row in rows if waiver.names(row["gate"])]
-    outcomes = {row["outcome"] for row in named if waiver.covers(row["gate"], shown_check(row))}
+    bare = selection.bare()
+    named = [row for row in rows if waiver.names(row["gate"]) or waiver.names(bare.get(row["gate"], ""))]
+    outcomes = {row["outcome"] for row in named if waiver.check in ("", shown_check(row))}
     if "waived" in outcomes or not outcomes <= _NEEDS_NONE:
         return ""
     if outcomes:
         why = "the gate passes" if outcomes == {"passed"} else "the test is expected to fail (xfail)"
         return f"the waiver of {waiver.gate} is not needed any more, {why}: remove it ({waiver.owner})"
-    if not any(map(waiver.names, selection.gates())):
+    if not any(map(waiver.names, (*bare, *bare.values()))):
         known = not any(map(waiver.names, selection.deselected)) and selection.is_whole(waiver.gate, config)
         return f"the waiver of {waiver.gate} is of no gate: there is no such test" if known else ""
     if not named:

@@ -305,3 +305,14 @@ def test_a_day_may_be_a_text_and_holds_to_its_end():
 def test_the_gate_ends_at_a_colon_of_its_own(text: str, gate: str, reason: str):
     found = given_waiver(text)
     assert (found.gate, found.reason, found.expires) == (gate, reason, None)
+
+
+def test_a_waiver_is_of_a_gate_on_all_devices_unless_it_names_one(session: pytest.Pytester):
+    session.makepyfile(test_it=PARAMETRIZED)
+    for gate in ("test_own[b:c]", "test_own[cpu-b:c]"):
+        result, report = run(session, "--modelcheck-device=cpu,auto", f"--modelcheck-accept=test_it.py::{gate}:why")
+        found = outcomes(report)
+        assert found["test_own[cpu-b:c] test"] == "waived"
+        assert found["test_own[auto-b:c] test"] == ("failed" if "cpu" in gate else "waived")
+        assert result.ret == (pytest.ExitCode.TESTS_FAILED if "cpu" in gate else pytest.ExitCode.OK)
+        assert report["problems"] == []
