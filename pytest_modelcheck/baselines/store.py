@@ -146,8 +146,12 @@ class Store:
         # The lock lies outside of the repository, so that no file of it is left behind there.
         filelock = require("filelock", "recording a baseline")
         name = hashlib.sha256(str(self.path.resolve()).encode()).hexdigest()[:24]
-        lock = filelock.FileLock(Path(tempfile.gettempdir()) / f"pytest-modelcheck-{name}.lock", mode=0o666)
+        folder = Path(tempfile.gettempdir()) / "pytest-modelcheck"
+        lock = filelock.FileLock(folder / f"{name}.lock", mode=0o666)
         try:
+            if not folder.is_dir():
+                folder.mkdir(exist_ok=True)
+                folder.chmod(0o1777)  # other users lock there too
             lock.acquire()
         except OSError as error:
             raise ModelCheckError(f"the baseline {self.path} cannot be locked: {error}") from error
