@@ -68,7 +68,7 @@ _SHOW = "Print the gate table of a saved JSON report again, and exit with 1 wher
 _SHOW_MORE = f"""\
 exit codes:
   0  the run passed
-  1  it did not: a gate failed, none passed, or the run was cut short
+  1  it did not: a gate failed, none was measured, or the run was cut short
   2  a report that cannot be read, a wrong option
 
 examples:

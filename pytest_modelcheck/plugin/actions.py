@@ -17,8 +17,9 @@ def summarized(run: Run) -> list[str]:
     if not name:
         return []
     path = Path(name)
-    before = path.stat().st_size if path.exists() else 0
+    before = 0
     try:
+        before = path.stat().st_size if path.exists() else 0
         with path.open("a", encoding="utf-8", newline="\n") as file:
             file.write(step_summary(run, before))
     except OSError as error:

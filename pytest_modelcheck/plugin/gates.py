@@ -67,7 +67,8 @@ def surroundings(item: pytest.Item) -> Iterator[None]:
         folder=item.config.rootpath,
         tolerances=session.settings.tolerances,
         recorded=state.baselines,
-        lets_through=lambda result: _waivers(item).let_through(item.nodeid, result),
+        # A fixture that outlives its test is not that test's alone, and neither is what breaks in it.
+        lets_through=lambda result: not state.baselines.scope and _waivers(item).let_through(item.nodeid, result),
         shared=session.shared,
     )
     if not state.is_gate:
@@ -182,13 +183,11 @@ def _is_of_unittest(item: pytest.Item) -> bool:
 
 
 def _waivers(item: pytest.Item) -> Waivers:
-    """The waivers of a test; of a unittest none, whose own assertions cannot be told from those of its setUp."""
+    """The waivers of a test, under the name that it has in this run."""
     waivers = waivers_of(item.config, item)
     bare = f"{item.nodeid.partition('::')[0]}::{baselines_of(item)[1]}"
     # The device that a gate was made for is no part of its test's name.
     every = [replace(each, gate=item.nodeid) if each.gate == bare else each for each in waivers.every]
-    if _is_of_unittest(item):
-        every = [each for each in every if each.check not in ("", "test")]
     return Waivers(every, waivers.today)
 
 
@@ -223,10 +222,12 @@ def report_gate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.T
         return
     make_inert(report.longrepr)
     # Each result once: within one call, subtests report before the test that holds them.
-    new = state.results[state.reported :] if report.when != "setup" else []
+    new = state.results[state.reported :] if report.when != "setup" or report.failed else []
     state.reported += len(new)
     error = call.excinfo.value if call.excinfo else None
-    rows = phase_rows(report, new, error, _waivers(item), _card(item))
+    # What broke a setup has raised there, and was not let through.
+    waivers = _waivers(item) if report.when != "setup" else replace(_waivers(item), every=())
+    rows = phase_rows(report, new, error, waivers, _card(item), is_of_unittest=_is_of_unittest(item))
     let_through(report, rows)
     report.modelcheck = rows  # type: ignore[attr-defined]
     if report.when != "setup":

@@ -6,7 +6,8 @@ import importlib.util
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -148,14 +149,17 @@ def _add(
 def read_settings(config: pytest.Config) -> Settings:
     """The settings of this run; a usage error for an option that makes no sense, or a device that is not there."""
     try:
+        enabled, reports = bool(_value(config, "modelcheck")), _reports(config)
+        if enabled and writes_reports(config) and not is_worker(config):
+            _empty(reports)
         settings = Settings(
-            enabled=bool(_value(config, "modelcheck")),
+            enabled=enabled,
             devices=parse_devices(str(_value(config, "modelcheck_device"))),
             seed=_seed(str(_value(config, "modelcheck_seed"))),
             full=bool(_value(config, "modelcheck_full")),
             update=_update(config),
             timeout=_timeout(str(_value(config, "modelcheck_timeout"))),
-            reports=tuple(_report(config, str(path)) for path in _value(config, "modelcheck_report")),
+            reports=reports,
             mnist_root=config.rootpath / str(_value(config, "modelcheck_mnist_root")),
             tolerances=_tolerances(str(_value(config, "modelcheck_tolerances"))),
             prune=_prune(config),
@@ -165,6 +169,11 @@ def read_settings(config: pytest.Config) -> Settings:
     except (ConfigError, MissingDependency) as error:
         raise pytest.UsageError(f"modelcheck: {error}") from None
     return settings
+
+
+def writes_reports(config: pytest.Config) -> bool:
+    """Whether this run is to do more than to collect its tests, or to show what it would set up."""
+    return not config.getoption("collectonly", False) and not config.getoption("setuponly", False)
 
 
 def in_ci() -> bool:
@@ -251,6 +260,18 @@ def _tolerances(text: str) -> Mapping[str, float]:
         return parse_tolerances(text)
     except ConfigError as error:
         raise ConfigError(f"--modelcheck-tolerances: {error}") from None
+
+
+def _reports(config: pytest.Config) -> tuple[Path, ...]:
+    return tuple(_report(config, str(path)) for path in _value(config, "modelcheck_report"))
+
+
+def _empty(reports: Iterable[Path]) -> None:
+    """Empty the reports of an earlier run: whatever becomes of this one, none of them is taken for its own."""
+    for path in reports:
+        with suppress(OSError):  # whoever writes the report says what is wrong
+            if path.is_file():
+                os.truncate(path, 0)
 
 
 def _report(config: pytest.Config, text: str) -> Path:

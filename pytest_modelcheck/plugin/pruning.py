@@ -18,6 +18,9 @@ from pytest_modelcheck.plugin.recording import change_of
 from pytest_modelcheck.plugin.rows import Row
 from pytest_modelcheck.plugin.selection import Selection, folders
 
+# What pytest and its plugins take for files of tests.
+_COLLECTED = frozenset({".py", ".md", ".rst", ".txt", ".yaml", ".yml", ".ipynb", ".feature"})
+
 _OF_DEVICE = re.compile(r" on (\w+)( \d+)?$")
 
 
@@ -83,7 +86,8 @@ def _files(selection: Selection, used: Used, config: pytest.Config) -> Iterator[
 
 def _tests_of(path: Path) -> list[Path]:
     """The files beside a folder of baselines whose baselines a file of it may have."""
-    return list(path.parent.parent.glob(f"{escape(path.stem)}.*"))
+    beside = path.parent.parent.glob(f"{escape(path.stem)}.*")
+    return [found for found in beside if found.suffix in _COLLECTED]
 
 
 def _is_environment(folder: Path, parts: Sequence[str]) -> bool:

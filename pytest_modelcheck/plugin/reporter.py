@@ -13,6 +13,7 @@ import pytest
 from pytest_modelcheck.baselines.files import write_whole
 from pytest_modelcheck.plugin import actions, pruning
 from pytest_modelcheck.plugin.environment import environment
+from pytest_modelcheck.plugin.options import writes_reports
 from pytest_modelcheck.plugin.rows import Row, lost_rows
 from pytest_modelcheck.plugin.selection import Selection, folders
 from pytest_modelcheck.plugin.stash import session_of
@@ -49,15 +50,12 @@ class Reporter:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self) -> None:
         self._runs_tests = not self._config.option.collectonly
-        for path in self._settings.reports if self._runs_tests else ():
-            if path.is_file():  # whatever becomes of this run, no report of an earlier one is taken for its own
-                path.unlink()
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         self._complete = self._complete and not report.failed
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if str(report.outcome) == "rerun":  # the try that counts is still to come
+        if str(report.outcome) in ("rerun", "retried"):  # the try that counts is still to come
             return
         rows = getattr(report, "modelcheck", None) or lost_rows(report)
         for row in rows:
@@ -70,21 +68,25 @@ class Reporter:
         self._used.devices.setdefault(report.nodeid, set()).update(kinds)
         if not report.passed or any(row["outcome"] == "waived" for row in rows):
             self._used.broken.add(report.nodeid)
-        if report.when == "call" or not report.passed:
-            self._reported.add(report.nodeid)
+        if report.when == "call":
             self._used.passed.add(report.nodeid)
+        if report.when not in ("setup", "call", "teardown"):  # its process ended while it ran
+            self._reported.add(report.nodeid)
         told = getattr(report, "modelcheck_baselines", None)
         if told:
             self._used.keys.setdefault(told["file"], set()).update(told["used"])
             self._change(told["changes"])
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        self._reported.add(nodeid)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
         if self._runs_tests:
             self._finish(session, exitstatus)
         yield
-        # Last of all: no other hook turns into a success what was not measured.
-        if self._problems and session.exitstatus in _PASSING:
+        # Last of all: no other hook turns into a success what is broken or was not measured.
+        if self._runs_tests and session.exitstatus in _PASSING and not self._run().passed:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def _finish(self, session: pytest.Session, exitstatus: int) -> None:
@@ -171,7 +173,7 @@ class Reporter:
         self._problems += problems
 
     def _write_reports(self) -> None:
-        paths = list(dict.fromkeys(self._settings.reports))
+        paths = list(dict.fromkeys(self._settings.reports)) if writes_reports(self._config) else []
         while paths:
             known = len(self._problems)
             paths = [path for path in paths if self._write(path)]

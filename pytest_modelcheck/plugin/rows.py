@@ -32,6 +32,8 @@ def phase_rows(
     error: BaseException | None,
     waivers: Waivers,
     card: Mapping[str, str],
+    *,
+    is_of_unittest: bool = False,
 ) -> list[Row]:
     """The rows that one phase of a gate adds: those of its checks, and one of its own where they do not tell it all.
 
@@ -39,8 +41,10 @@ def phase_rows(
     checks, or is skipped, gets a row that says so. Broken promises that have a waiver are waived.
     """
     rows = _phase_rows(report, [_waived(row, waivers) for row in _rows_of(report, results)], error)
-    # What a check has raised is its own rows' to say; a waiver of the test is for the test's own assertions.
-    last = Waivers((), waivers.today) if isinstance(error, ModelCheckFailure) else waivers
+    # What a check has raised is its own rows' to say; a waiver of the test is for the test's own assertions, which in
+    # a unittest cannot be told from those of its setUp.
+    is_own = not is_of_unittest and not isinstance(error, ModelCheckFailure)
+    last = waivers if is_own else Waivers((), waivers.today)
     return [{**_waived(row, last), "card": dict(card)} for row in rows]
 
 
@@ -78,7 +82,7 @@ def _phase_rows(report: pytest.TestReport, checks: list[Row], error: BaseExcepti
     if report.passed:  # the test itself expected what broke, and caught it; what was not measured, nobody could expect
         checks = [{**row, "outcome": _CAUGHT.get(row["outcome"], row["outcome"])} for row in checks]
     told = any(row["outcome"] in _BROKEN for row in checks) if report.failed else bool(checks)
-    if not told or report.skipped:
+    if not told or report.skipped or report.when == "setup":
         checks.append(_own(report, _outcome(report, error), _reason(report, error)))
     return [plain(row) for row in checks]
 

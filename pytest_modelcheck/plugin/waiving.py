@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,9 @@ from pytest_modelcheck.plugin.rows import Row
 from pytest_modelcheck.plugin.selection import Selection
 from pytest_modelcheck.reports.run import shown_check
 from pytest_modelcheck.waivers import Waiver, Waivers, given_waiver, parse_waivers
+
+# A device among the ids of a gate's parameters, which another run may have and this one has not.
+_DEVICE = re.compile(r"\b(?:auto|cpu|cuda|mps)\b")
 
 # What is kept, or is expected to be broken, needs no waiver.
 _NEEDS_NONE = frozenset({"passed", "xfailed", "xpassed"})
@@ -92,7 +96,10 @@ def _unneeded(waiver: Waiver, rows: Sequence[Row], selection: Selection, config:
         why = "the gate passes" if outcomes == {"passed"} else "the test is expected to fail (xfail)"
         return f"the waiver of {waiver.gate} is not needed any more, {why}: remove it ({waiver.owner})"
     if not any(map(waiver.names, (*bare, *bare.values()))):
-        known = not any(map(waiver.names, selection.deselected)) and selection.is_whole(waiver.gate, config)
+        base, _, ids = waiver.gate.partition("[")
+        elsewhere = _DEVICE.search(ids) and any(gate.partition("[")[0] == base for gate in bare.values())
+        left_out = elsewhere or any(map(waiver.names, selection.deselected))
+        known = not left_out and selection.is_whole(waiver.gate, config)
         return f"the waiver of {waiver.gate} is of no gate: there is no such test" if known else ""
     if not named:
         return f"the waiver of {waiver.gate} is of no gate: the test promises nothing"

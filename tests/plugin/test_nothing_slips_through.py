@@ -193,7 +193,7 @@ def test_no_report_of_an_earlier_run_is_left(small_check: pytest.Pytester):
     run(small_check)
     small_check.makepyfile(test_it="import os\ndef test_dies(modelcheck): os._exit(0)\n")
     small_check.runpytest_subprocess("--modelcheck", "--modelcheck-report=r.json")
-    assert not (small_check.path / "r.json").exists()
+    assert (small_check.path / "r.json").read_text(encoding="utf-8") == ""
 
 
 ODD = {
@@ -278,3 +278,132 @@ def test_the_names_of_parts_are_inert_in_the_table(small_check: pytest.Pytester)
     assert "\x1b" not in result.stdout.str()
     assert not [line for line in result.outlines if "test_forged" in line and "test_kept" not in line]
     assert max(len(line) for line in result.outlines if line.startswith("ok ")) <= 120
+
+
+SHARED = """
+import pytest
+from conftest import small
+
+@pytest.fixture(scope="module")
+def prepared():
+    small.assert_form(5, at_most=3)
+
+@pytest.mark.modelcheck
+def test_one(prepared): ...
+
+@pytest.mark.modelcheck
+def test_two(prepared): ...
+"""
+
+
+def test_a_waiver_of_one_test_is_none_of_a_fixture_that_others_share(small_check: pytest.Pytester):
+    small_check.makepyfile(test_it=SHARED)
+    result, report = run(small_check, WAIVED.format("test_one"))
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert {outcome for _, outcome in outcomes(report)} <= {"failed", "error"}
+
+
+def test_what_breaks_in_a_setup_is_no_expected_failure(small_check: pytest.Pytester):
+    small_check.makepyfile(test_it=SHARED.replace('(scope="module")', ""))
+    _, report = run(small_check)
+    assert sorted(set(outcomes(report))) == [
+        ("test_one", "error"),
+        ("test_one", "failed"),
+        ("test_two", "error"),
+        ("test_two", "failed"),
+    ]
+
+
+NAN = """
+import pytest
+import torch
+
+X = torch.eye(4).repeat(500, 1)
+Y = torch.arange(4).repeat(500)
+Y[::7] = (Y[::7] + 1) % 4
+X[1901] = float("nan")
+
+@pytest.fixture
+def model():
+    return torch.nn.Identity()
+
+@pytest.fixture
+def data():
+    return torch.utils.data.DataLoader(torch.utils.data.TensorDataset(X, Y), batch_size=50)
+
+@pytest.mark.modelcheck_accuracy(min=0.99)
+def test_lost(): ...
+
+@pytest.mark.modelcheck_accuracy(min=0.5)
+def test_whole(): ...
+"""
+
+
+def test_a_sample_that_nobody_can_judge_is_that_of_the_gates_that_need_it(small_check: pytest.Pytester):
+    small_check.makepyfile(test_it=NAN)
+    conftest = small_check.path / "conftest.py"
+    _, forwards = run(small_check)
+    text = conftest.read_text(encoding="utf-8")
+    conftest.write_text(f"{text}\ndef pytest_collection_modifyitems(items): items.reverse()\n", encoding="utf-8")
+    _, backwards = run(small_check)
+    assert outcomes(forwards) == outcomes(backwards) == [("test_lost", "failed"), ("test_whole", "error")]
+
+
+def test_ids_that_another_plugin_rewrites_are_no_tests_that_did_not_run(small_check: pytest.Pytester):
+    conftest = small_check.path / "conftest.py"
+    hook = """
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    report = yield
+    report.nodeid = report.nodeid.encode("utf-8").decode("unicode_escape")
+    return report
+"""
+    conftest.write_text(conftest.read_text(encoding="utf-8") + hook, encoding="utf-8")
+    small_check.makepyfile(test_it=KEPT + "@pytest.mark.parametrize('x', ['a', '\u4f60'])\ndef test_plain(x): ...\n")
+    result, report = run(small_check)
+    assert (result.ret, report["complete"]) == (pytest.ExitCode.OK, True)
+
+
+def test_a_hook_that_makes_a_success_of_a_broken_gate_does_not(small_check: pytest.Pytester):
+    conftest = small_check.path / "conftest.py"
+    hook = "\ndef pytest_sessionfinish(session): session.exitstatus = 0\n"
+    conftest.write_text(conftest.read_text(encoding="utf-8") + hook, encoding="utf-8")
+    small_check.makepyfile(test_it=KEPT.replace("at_most=9", "at_most=1"))
+    result, report = run(small_check)
+    assert (result.ret, report["passed"]) == (pytest.ExitCode.TESTS_FAILED, False)
+
+
+@pytest.mark.parametrize("option", ["--modelcheck-device=nowhere", "--modelcheck-accept=nonsense"])
+def test_a_usage_error_leaves_no_report_of_an_earlier_run(small_check: pytest.Pytester, option: str):
+    small_check.makepyfile(test_it=KEPT)
+    run(small_check)
+    path = small_check.path / "r.json"
+    path.chmod(0o640)
+    result = small_check.runpytest_inprocess("--modelcheck", "--modelcheck-report=r.json", option)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert path.read_text(encoding="utf-8") == ""
+    small_check.runpytest_inprocess("--modelcheck", "--modelcheck-report=r.json")
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_path_that_is_too_long_is_told(small_check: pytest.Pytester):
+    small_check.makepyfile(test_it=KEPT)
+    result, report = run(small_check, f"--modelcheck-report={'a' * 300}.json")
+    assert (result.ret, report["passed"]) == (pytest.ExitCode.TESTS_FAILED, False)
+
+
+ELSEWHERE = {
+    "a file that skips itself": ("test_gpu.py::test_gpu", "import pytest; pytest.importorskip('no_such_package')"),
+    "a gate on another device": ("test_it.py::test_kept[cuda:0]", ""),
+}
+
+
+@pytest.mark.parametrize(("gate", "module"), ELSEWHERE.values(), ids=ELSEWHERE)
+def test_nothing_is_said_of_a_waiver_for_another_machine(small_check: pytest.Pytester, gate: str, module: str):
+    small_check.makepyfile(test_it=KEPT, test_gpu=module)
+    small_check.makepyprojecttoml(
+        "[tool.pytest.ini_options]\n[tool.modelcheck.waivers]\n"
+        f'"{gate}" = {{ reason = "r", owner = "o", expires = 2199-01-01 }}\n'
+    )
+    result, report = run(small_check)
+    assert (result.ret, report["problems"]) == (pytest.ExitCode.OK, [])
