@@ -174,9 +174,10 @@ def _counted(
             return f"{now.seen - now.correct:,} wrong, {allowed:,} allowed {decide(now.seen, now.correct)}".rstrip()
 
     # What other gates have read may be enough, and what they have found behind it is not this gate's.
-    if shortest(run, decide) is run and not (run.seen and decide(run.seen, run.correct)):
-        read_shown(context, "accuracy", run, lambda now: bool(decide(now.seen, now.correct)), note, classes=True)
     seen = shortest(run, decide)
+    if seen is run and not (run.seen and decide(run.seen, run.correct)):
+        read_shown(context, "accuracy", run, lambda now: bool(decide(now.seen, now.correct)), note, classes=True)
+        seen = shortest(run, decide)
     if seen.finished or known is None:
         return seen, (known or claim(*promise, confidence, run.seen)).judged(run.correct)
     wrong = seen.seen - seen.correct

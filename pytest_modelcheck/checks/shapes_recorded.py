@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -26,17 +27,18 @@ def as_recorded(model: Module, inputs: Any, layer: str | None, *, name: str, not
     watched = {} if layer is None else layers_named([parse_layer(layer)], layers_of(model))
     seen = see(model, inputs, watched, values=False, device=current().device, meta=meta)
     today: dict[str, list[Any]] = {}
+    seen_before: Counter[str] = Counter()
     for label, shape, dtype in _tensors(seen, layer):
-        count = sum(known == label or known.startswith(f"{label} (") for known in today)
-        today[f"{label} ({count + 1})" if count else label] = [shape, dtype]
+        seen_before[label] += 1
+        today[f"{label} ({seen_before[label]})" if seen_before[label] > 1 else label] = [shape, dtype]
     if not today:
         raise ModelCheckError("no tensor was seen whose shape could be recorded")
     recorded, is_new = current().baseline("shape", {"tensors": [[key, *told] for key, told in today.items()]})
     known = _read(recorded)
-    lines = [line for label in [*known, *today] if (line := _difference(label, known.get(label), today.get(label)))]
-    lines = list(dict.fromkeys(lines))
+    every = {**known, **today}
+    lines = [line for label in every if (line := _difference(label, known.get(label), today.get(label)))]
     more = [f"  ... and {len(lines) - _SHOWN:,} more"] if len(lines) > _SHOWN else []
-    head = f"{len(lines):,} of {len({**known, **today}):,} tensors are not as they were recorded."
+    head = f"{len(lines):,} of {len(every):,} tensors are not as they were recorded."
     return Result(
         outcome="failed" if lines else "passed",
         promised=_told(known),

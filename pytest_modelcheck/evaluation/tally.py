@@ -43,6 +43,7 @@ class Tally:
         self._ids: list[Sequence[int]] = []
         self._predicted: list[Tensor] = []
         self._targets: list[Tensor] = []
+        self._right: list[int] = []
 
     def add(self, batch: Batch) -> None:
         """Count a batch."""
@@ -62,6 +63,7 @@ class Tally:
         self._ids.append(batch.ids)
         self._predicted.append(predicted)
         self._targets.append(targets)
+        self._right.append(number)
         if number < len(right) and len(self.wrong) < _SHOWN:
             self._keep(batch, predicted, (~right).nonzero().flatten().tolist())
 
@@ -73,18 +75,16 @@ class Tally:
 
     def numbers(self) -> Iterator[tuple[int, int]]:
         """The samples of each batch, and how many of them are right."""
-        for predicted, targets in zip(self._predicted, self._targets, strict=True):
-            yield len(targets), int((predicted == targets).sum())
+        yield from zip(map(len, self._targets), self._right, strict=True)
 
     def first(self, batches: int) -> Tally:
         """The same of the first so many batches."""
         found = Tally()
         found.classes = self.classes
-        for name in ("_ids", "_predicted", "_targets"):
+        for name in ("_ids", "_predicted", "_targets", "_right"):
             setattr(found, name, getattr(self, name)[:batches])
-        sizes, rights = zip(*found.numbers(), strict=True)
-        found.correct = sum(rights)
-        found.wrong = self.wrong[: sum(sizes) - found.correct]
+        found.correct = sum(found._right)
+        found.wrong = self.wrong[: sum(map(len, found._targets)) - found.correct]
         return found
 
     def counts(self) -> ClassCounts:

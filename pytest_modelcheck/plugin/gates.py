@@ -185,6 +185,8 @@ def _is_of_unittest(item: pytest.Item) -> bool:
 def _waivers(item: pytest.Item) -> Waivers:
     """The waivers of a test, under the name that it has in this run."""
     waivers = waivers_of(item.config, item)
+    if not waivers.every:
+        return waivers
     bare = f"{item.nodeid.partition('::')[0]}::{baselines_of(item)[1]}"
     # The device that a gate was made for is no part of its test's name.
     every = [replace(each, gate=item.nodeid) if each.gate == bare else each for each in waivers.every]

@@ -35,7 +35,7 @@ class Used:
 
     def is_over(self, nodes: Iterable[str]) -> bool:
         """Whether all these tests passed by themselves, so that they have used what they use."""
-        return (self.passed - self.broken).issuperset(nodes)
+        return all(node in self.passed and node not in self.broken for node in nodes)
 
     def ran_on(self, nodes: Iterable[str]) -> set[str]:
         """The kinds of devices that these tests ran on."""
@@ -98,9 +98,11 @@ def _is_environment(folder: Path, parts: Sequence[str]) -> bool:
 def _unused_in(names: Mapping[str, Iterable[str]], keys: Collection[str], used: Used) -> Callable[[str], bool]:
     def is_unused(key: str) -> bool:
         """A key is used by its test, may be used by one that did not end well, or is another kind of device's."""
+        if key in keys:
+            return False
         nodes = [node for name, each in names.items() if key.startswith(f"{name} ") for node in each]
         device = _OF_DEVICE.search(key)
         of_another = device is not None and device[1] not in used.ran_on(nodes)
-        return key not in keys and not (nodes and (of_another or not used.is_over(nodes)))
+        return not (nodes and (of_another or not used.is_over(nodes)))
 
     return is_unused

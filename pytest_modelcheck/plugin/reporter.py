@@ -46,6 +46,7 @@ class Reporter:
         self._started = datetime.datetime.now(datetime.timezone.utc)
         self._clock = time.perf_counter()
         self._seconds = 0.0
+        self._environment: dict[str, str] = {}
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self) -> None:
@@ -91,6 +92,7 @@ class Reporter:
 
     def _finish(self, session: pytest.Session, exitstatus: int) -> None:
         self._seconds = time.perf_counter() - self._clock
+        self._environment = environment()
         ended = exitstatus in (*_PASSING, pytest.ExitCode.TESTS_FAILED)
         self._complete = self._complete and ended and not (session.shouldfail or session.shouldstop)
         self._complete = self._complete and self._selection.is_known and self._selection.gates() <= self._reported
@@ -134,7 +136,7 @@ class Reporter:
             complete=self._complete,
             started=self._started.isoformat(timespec="seconds"),
             seconds=round(self._seconds, 3),
-            environment=environment(),
+            environment=self._environment,
             baselines=tuple(change for _, change in sorted(self._changes.items())),
             problems=tuple(self._problems),
         )

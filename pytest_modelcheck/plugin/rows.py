@@ -176,13 +176,12 @@ def plain(value: Any, depth: int = 0) -> Any:
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode("utf-8")
     if isinstance(value, int):
-        return (
-            int(value) if value.bit_length() < _LONGEST else f"<{type(value).__name__} of {value.bit_length():,} bits>"
-        )
+        bits = value.bit_length()
+        return int(value) if bits < _LONGEST else f"<{type(value).__name__} of {bits:,} bits>"
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else str(float(value))
     if isinstance(value, Mapping):
         return {plain(str(key)): plain(item, depth + 1) for key, item in value.items()}
-    return (
-        [plain(item, depth + 1) for item in value] if isinstance(value, list | tuple) else f"<{type(value).__name__}>"
-    )
+    if isinstance(value, list | tuple):
+        return [plain(item, depth + 1) for item in value]
+    return f"<{type(value).__name__}>"

@@ -65,7 +65,7 @@ class Selection:
 
     def gates(self) -> set[str]:
         """The node ids of all tests that were to run."""
-        return {node for names in self.tests.values() for nodes in names.values() for node in nodes}
+        return set(self.bare())
 
     def bare(self) -> dict[str, str]:
         """The tests by their node ids, without the devices that they were made for."""
@@ -89,10 +89,7 @@ class Selection:
 def folders(config: pytest.Config) -> list[Path] | None:
     """The folders that a run looks at; `None` where it was asked for less than all of them."""
     options: Mapping[str, Any] = vars(config.option)
-    if any(
-        options.get(name)
-        for name in ("keyword", "markexpr", "deselect", "lf", "stepwise", "ignore", "ignore_glob", "override_ini")
-    ):
+    if any(map(options.get, _NARROWING)):
         return None
     paths = [config.invocation_params.dir / argument for argument in config.args]
     return paths if all(path.is_dir() for path in paths) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,11 +83,13 @@ def unneeded(waivers: Sequence[Waiver], rows: Sequence[Row], selection: Selectio
 
     Nothing is said of a gate that was not among the tests of the run, or was not measured.
     """
-    return [problem for waiver in waivers if (problem := _unneeded(waiver, rows, selection, config))]
-
-
-def _unneeded(waiver: Waiver, rows: Sequence[Row], selection: Selection, config: pytest.Config) -> str:
     bare = selection.bare()
+    return [problem for waiver in waivers if (problem := _unneeded(waiver, rows, bare, selection, config))]
+
+
+def _unneeded(
+    waiver: Waiver, rows: Sequence[Row], bare: Mapping[str, str], selection: Selection, config: pytest.Config
+) -> str:
     named = [row for row in rows if waiver.names(row["gate"]) or waiver.names(bare.get(row["gate"], ""))]
     outcomes = {row["outcome"] for row in named if waiver.check in ("", shown_check(row))}
     if "waived" in outcomes or not outcomes <= _NEEDS_NONE:
