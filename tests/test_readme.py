@@ -38,6 +38,19 @@ def sample(pytester: pytest.Pytester, modelrepo: None, monkeypatch: pytest.Monke
     return pytester
 
 
+def examples_of(sample: pytest.Pytester, section: str) -> None:
+    """The examples of another section, beside the subjects of the first."""
+    for example in ("test_promises.py", "test_asserts.py"):
+        (sample.path / example).unlink()
+    write_files(sample, section)
+
+
+def printed_table(result: pytest.RunResult, number: int) -> list[str]:
+    """So many lines of what a run has printed, from the heading of its gate table on."""
+    start = next(index for index, line in enumerate(result.outlines) if line.startswith("verdict"))
+    return result.outlines[start : start + number]
+
+
 def without_seconds(lines: list[str]) -> list[str]:
     return [re.sub(r"\s+(s|\d+(?:\.\d+)?)$", "", line) for line in lines]
 
@@ -53,28 +66,22 @@ def test_the_examples_give_the_table_and_the_message_that_the_readme_shows(sampl
     result = sample.runpytest_inprocess("--modelcheck", "-p", "no:cacheprovider")
     result.assert_outcomes(passed=5, failed=1)
     table, message = (block.splitlines() for block in blocks("What it promises", "text"))
-    start = next(index for index, line in enumerate(result.outlines) if line.startswith("verdict"))
-    assert without_seconds(result.outlines[start : start + len(table)]) == without_seconds(table)
+    assert without_seconds(printed_table(result, len(table))) == without_seconds(table)
     assert "\n".join(message) in "\n".join(result.outlines)
 
 
 def test_the_tokenizer_gates_give_the_table_and_the_message_that_the_readme_shows(sample: pytest.Pytester):
-    for example in ("test_promises.py", "test_asserts.py"):
-        (sample.path / example).unlink()
-    write_files(sample, "Tokenizers")
+    examples_of(sample, "Tokenizers")
     result = sample.runpytest_inprocess("--modelcheck", "-p", "no:cacheprovider")
     result.assert_outcomes(passed=2, failed=1)
     table, message = (block.splitlines() for block in blocks("Tokenizers", "text"))
-    start = next(index for index, line in enumerate(result.outlines) if line.startswith("verdict"))
-    assert without_seconds(result.outlines[start : start + len(table)]) == without_seconds(table)
+    assert without_seconds(printed_table(result, len(table))) == without_seconds(table)
     assert "\n".join(message) in "\n".join(result.outlines)
 
 
 @pytest.fixture
 def sized(sample: pytest.Pytester) -> pytest.Pytester:
-    for example in ("test_promises.py", "test_asserts.py"):
-        (sample.path / example).unlink()
-    write_files(sample, "Parameters")
+    examples_of(sample, "Parameters")
     return sample
 
 
@@ -104,9 +111,7 @@ def test_a_changed_layer_reads_as_the_readme_shows(sized: pytest.Pytester):
 
 
 def test_the_shape_gates_give_the_verdicts_and_the_message_that_the_readme_shows(sample: pytest.Pytester):
-    for example in ("test_promises.py", "test_asserts.py"):
-        (sample.path / example).unlink()
-    write_files(sample, "Shapes and embeddings")
+    examples_of(sample, "Shapes and embeddings")
     result = sample.runpytest_inprocess("--modelcheck", "-p", "no:cacheprovider")
     result.assert_outcomes(passed=2, failed=1)
     message, table = (block.splitlines() for block in blocks("Shapes and embeddings", "text"))
@@ -121,9 +126,7 @@ def test_the_shape_gates_give_the_verdicts_and_the_message_that_the_readme_shows
 
 @pytest.fixture
 def measured(sample: pytest.Pytester) -> pytest.Pytester:
-    for example in ("test_promises.py", "test_asserts.py"):
-        (sample.path / example).unlink()
-    write_files(sample, "Metrics")
+    examples_of(sample, "Metrics")
     sample.makeini((sample.path / "tox.ini").read_text(encoding="utf-8") + "\nmarkers = slow\n")
     return sample
 
@@ -133,8 +136,7 @@ def test_the_metric_gates_give_the_message_and_the_table_that_the_readme_shows(m
     result = measured.runpytest_inprocess(*options)
     result.assert_outcomes(passed=4, failed=1, deselected=1)
     message, table = (block.splitlines() for block in blocks("Metrics", "text"))
-    start = next(index for index, line in enumerate(result.outlines) if line.startswith("verdict"))
-    assert without_seconds(result.outlines[start : start + len(table)]) == without_seconds(table)
+    assert without_seconds(printed_table(result, len(table))) == without_seconds(table)
     assert "\n".join(message) in "\n".join(result.outlines)
 
 

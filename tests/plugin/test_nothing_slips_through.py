@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from pytest_modelcheck import read_report
+
 KEPT = "import pytest\n\n@pytest.mark.modelcheck_small(at_most=9)\ndef test_kept(): ...\n"
 WAIVED = "--modelcheck-accept=test_it.py::{}:why"
 
@@ -17,6 +19,33 @@ def run(pytester: pytest.Pytester, *options: str) -> tuple[pytest.RunResult, dic
         "--modelcheck", "-p", "no:cacheprovider", f"--modelcheck-report={path}", *options
     )
     return result, json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+THIRD_PARTY = """
+import numpy
+import pytest
+from pytest_modelcheck import Number, Part, Result, check
+
+{before}
+
+@check
+def small(number, /, *, at_most: int) -> Result:
+    '''It says what it likes.'''
+    return {result}
+
+def pytest_modelcheck_checks(config):
+    return [small]
+
+@pytest.fixture
+def number():
+    return 5
+"""
+
+
+def third_party(pytester: pytest.Pytester, result: str, before: str = "") -> None:
+    """A session whose check, of another package, gives this result."""
+    pytester.makeconftest(THIRD_PARTY.format(result=result, before=before))
+    pytester.makepyfile(test_it=KEPT)
 
 
 def outcomes(report: dict) -> list[tuple[str, str]]:
@@ -108,26 +137,8 @@ def test_an_expected_failure_needs_no_waiver(small_check: pytest.Pytester, at_mo
 
 
 def test_a_result_whose_parts_were_all_skipped_is_not_let_through(small_check: pytest.Pytester):
-    small_check.makeconftest(
-        """
-        import pytest
-        from pytest_modelcheck import Part, Result, check
-
-        @check
-        def small(number, /, *, at_most: int) -> Result:
-            '''It is not asked.'''
-            part = Part("one", "skipped", "something", "cannot be asked")
-            return Result("failed", "something", "nothing", "nothing was asked", parts=(part,))
-
-        def pytest_modelcheck_checks(config):
-            return [small]
-
-        @pytest.fixture
-        def number():
-            return 5
-        """
-    )
-    small_check.makepyfile(test_it=KEPT)
+    part = "Part('one', 'skipped', 'something', 'cannot be asked')"
+    third_party(small_check, f"Result('failed', 'something', 'nothing', 'nothing was asked', parts=({part},))")
     result, _ = run(small_check, WAIVED.format("test_kept"))
     assert result.ret == pytest.ExitCode.TESTS_FAILED
 
@@ -210,70 +221,34 @@ ODD = {
 }
 
 
+DEEP = """
+n = numpy.float32
+deep = circle = []
+for _ in range(3000):
+    deep = [deep]
+circle.append(circle)
+"""
+
+
 @pytest.mark.parametrize("result", ODD.values(), ids=ODD)
 def test_no_check_of_another_package_breaks_the_run_or_its_report(
     small_check: pytest.Pytester, result: str, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("COLUMNS", "140")
-    small_check.makeconftest(
-        f"""
-        import numpy
-        import pytest
-        from pytest_modelcheck import Number, Part, Result, check
-
-        n = numpy.float32
-        deep = circle = []
-        for _ in range(3000):
-            deep = [deep]
-        circle.append(circle)
-
-        @check
-        def small(number, /, *, at_most: int) -> Result:
-            '''It says what it likes.'''
-            return {result}
-
-        def pytest_modelcheck_checks(config):
-            return [small]
-
-        @pytest.fixture
-        def number():
-            return 5
-        """
-    )
-    small_check.makepyfile(test_it=KEPT)
+    third_party(small_check, result, DEEP)
     names = ("r.md", "r.html", "r.txt", "metrics.json")
     found, report = run(small_check, *(f"--modelcheck-report={name}" for name in names))
     assert found.ret in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
     assert report["passed"] is (found.ret == pytest.ExitCode.OK)
     assert all((small_check.path / name).exists() for name in names)
     found.stdout.fnmatch_lines(["1 promise: 1 *"])
-    read_back = small_check.path / "r.json"
-    from pytest_modelcheck import read_report
-
-    assert len(read_report(read_back).rows) == 1
+    assert len(read_report(small_check.path / "r.json").rows) == 1
 
 
 def test_the_names_of_parts_are_inert_in_the_table(small_check: pytest.Pytester):
-    small_check.makeconftest(
-        """
-        import pytest
-        from pytest_modelcheck import Part, Result, check
-
-        @check
-        def small(number, /, *, at_most: int) -> Result:
-            '''It says what it likes.'''
-            names = ("night\\x1b[2J", "day\\nok       test_forged  accuracy", "x" * 300)
-            return Result("passed", "p", "m", parts=tuple(Part(name, "passed", "p", "m") for name in names))
-
-        def pytest_modelcheck_checks(config):
-            return [small]
-
-        @pytest.fixture
-        def number():
-            return 5
-        """
-    )
-    small_check.makepyfile(test_it=KEPT)
+    names = ("night\x1b[2J", "day\nok       test_forged  accuracy", "x" * 300)
+    parts = f"tuple(Part(name, 'passed', 'p', 'm') for name in {names!r})"
+    third_party(small_check, f"Result('passed', 'p', 'm', parts={parts})")
     result, _ = run(small_check)
     assert "\x1b" not in result.stdout.str()
     assert not [line for line in result.outlines if "test_forged" in line and "test_kept" not in line]
