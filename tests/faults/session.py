@@ -1,0 +1,76 @@
+"""A session of pytest in a process and a folder of its own, with tests that follow on the fault."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from pytest_modelcheck.baselines.store import Store
+from tests.conftest import OUTER
+from tests.faults.fault import Fault, Session, report_of
+
+_HERE = Path(__file__).parent
+
+NEXT = '''
+"""After the fault: a world as it was, and a gate whose baseline nobody touched."""
+
+import conftest
+import pytest
+
+
+def test_world():
+    assert conftest.changed() == []
+
+
+@pytest.mark.modelcheck_token_ids(text="abc")
+def test_baseline(tokenizer): ...
+'''
+
+# What a run leaves behind that is no file of the user's.
+_OWN = ("report.json", "ended", ".pytest_cache", "__pycache__", ".hypothesis")
+
+
+def run(fault: Fault, root: Path) -> Session:
+    """Run a fault's session, and assert that it changed no file of its folder to the byte."""
+    _write(fault, root)
+    before = _files(root)
+    environment = {name: value for name, value in os.environ.items() if name not in OUTER}
+    environment |= {"OMP_NUM_THREADS": "1", "COLUMNS": "200", **fault.environment}
+    command = [sys.executable, "-m", "pytest", "--modelcheck", "--modelcheck-report=report.json", *fault.options]
+    ended = subprocess.run(command, cwd=root, env=environment, capture_output=True, timeout=300, check=False)
+    output = (ended.stdout + ended.stderr).decode("utf-8", "backslashreplace")
+    after = _files(root)
+    assert {name: after.get(name) for name in before} == before, output
+    return Session(ended.returncode, output, report_of(root), root)
+
+
+def _write(fault: Fault, root: Path) -> None:
+    world = (_HERE / "world.py").read_text(encoding="utf-8")
+    texts: Mapping[str, str | bytes] = {
+        "pytest.ini": "[pytest]\n",
+        "conftest.py": world,
+        "test_fault.py": fault.test,
+        "test_next.py": NEXT,
+        **fault.files,
+    }
+    for name, content in texts.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass"))
+    store = Store(root / "test_next.py")
+    store.compare_or_record("test_baseline token_ids", {"ids": [97, 98, 99], "text": "abc"}, "missing")
+    if fault.prepare is not None:
+        fault.prepare(root)
+
+
+def _files(root: Path) -> dict[str, str]:
+    """The digests of all files below a folder but those that are a run's own."""
+    return {
+        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in root.rglob("*")
+        if path.is_file() and not any(part in _OWN for part in path.relative_to(root).parts)
+    }
