@@ -47,7 +47,7 @@ class Context:
     the measuring side's making. `terminal` is where progress is shown, and `None` where nobody watches. `test` is the
     gate's file and name, and `folder` where names of files start from. `tolerances` is the project's table of how far
     two runs may be apart, by dtype. `recorded` is asked through `baseline`. `lets_through` says of a broken promise
-    whether it has a waiver, and the test may go on.
+    whether it has a waiver, and the test may go on. `strict_leaks` lets no check pass that changed its surroundings.
     """
 
     record: Callable[[Result], None] = _forget
@@ -63,6 +63,7 @@ class Context:
     recorded: Callable[..., tuple[Content, bool]] | None = None
     lets_through: Callable[[Result], bool] = _refuse
     shared: dict[Any, Any] = field(default_factory=dict)
+    strict_leaks: bool = False
 
     def baseline(
         self, check: str, content: Content, case: str = "", *, is_one: bool = False, device: str = ""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Annotated, Any, Generic, ParamSpec, get_args, get_origin, get_type_hints
 
-from pytest_modelcheck import process
+from pytest_modelcheck import leaks, process
 from pytest_modelcheck.context import current
 from pytest_modelcheck.errors import ConfigError, MissingDependency, ModelCheckError, ModelCheckFailure, is_panic
 from pytest_modelcheck.escape import printable_lines
@@ -79,6 +79,9 @@ class Check(Generic[P]):
         started = time.perf_counter()
         with process.preserved_world() as changes:
             result, cause = self._measure(args, kwargs)
+        result = replace(result, changes=(*result.changes, *changes))
+        if current().strict_leaks:
+            result = leaks.judged(result)
         subject = result.subject or _name_of(args[0])
         message = result.message and printable_lines(f"{self.name} of {subject}: {result.message}")
         return replace(
@@ -88,7 +91,6 @@ class Check(Generic[P]):
             message=message,
             parts=tuple(replace(part, message=printable_lines(part.message)) for part in result.parts),
             seconds=time.perf_counter() - started,
-            changes=(*result.changes, *changes),
         ), cause
 
     def validate(self, promises: Mapping[str, Any]) -> None:
@@ -184,8 +186,8 @@ def raise_unless_ok(result: Result, cause: BaseException | None = None) -> None:
         return
     error = ModelCheckFailure if result.outcome == "failed" else ModelCheckError
     message = result.message
-    if result.changes:
-        message += "\nThe check also changed its surroundings (restored): " + "; ".join(result.changes)
+    if not all(change in message for change in result.changes):
+        message += f"\n{leaks.named('The check also', result.changes)}"
     raise error(message) from cause
 
 

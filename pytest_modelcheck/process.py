@@ -54,6 +54,17 @@ def _settings(torch: Any) -> list[_Setting]:
             torch.get_float32_matmul_precision,
             torch.set_float32_matmul_precision,
         ),
+        _Setting(
+            "the default device",
+            lambda: str(torch.get_default_device()),
+            # None is the CPU without the mode that a default device brings, through which every call would go.
+            lambda value: torch.set_default_device(None if value == "cpu" else value),
+        ),
+        _Setting(
+            "anomaly detection",
+            torch.is_anomaly_enabled,
+            lambda value: torch.set_anomaly_enabled(value, torch.is_anomaly_check_nan_enabled()),
+        ),
         *(
             _Setting(f"torch.backends.cudnn.{name}", _reader(backends.cudnn, name), _writer(backends.cudnn, name))
             for name in ("enabled", "benchmark", "deterministic")

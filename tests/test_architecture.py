@@ -23,6 +23,7 @@ FLOORS = (
         "baselines",
         "mechanism",
         "guard",
+        "leaks",
         "process",
         "devices",
         "context",

@@ -79,12 +79,12 @@ def run(
         model.eval()
         if target == "meta":
             output = called_without_numbers(model, inputs, attempt)
-            return Observation(output, {}, target, [*changes, *world])
-        given = moved_to(copied(inputs), target)
-        with attempt():
-            output = called(model, given)
-        if not same_tensors(given, moved_to(inputs, target)):
-            changes.append("the input was changed in place")
+        else:
+            given = moved_to(copied(inputs), target)
+            with attempt():
+                output = called(model, given)
+            if not same_tensors(given, moved_to(inputs, target)):
+                changes.append("the input was changed in place")
     return Observation(output, {}, target, [*changes, *world])
 
 

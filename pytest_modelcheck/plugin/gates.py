@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import unittest
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 import pytest
 
-from pytest_modelcheck import process
+from pytest_modelcheck import leaks, process
 from pytest_modelcheck.context import Context
 from pytest_modelcheck.devices import missing_device
-from pytest_modelcheck.errors import ConfigError, ModelCheckError
+from pytest_modelcheck.errors import ConfigError, ModelCheckError, ModelCheckFailure
 from pytest_modelcheck.escape import printable_lines
 from pytest_modelcheck.mechanism import BoundMarker, raise_unless_ok
 from pytest_modelcheck.plugin.appearance import make_inert, show_message_first
@@ -38,6 +38,7 @@ class State:
     marker_broke: bool = False
     reported: int = 0
     outlived: bool = False
+    changes: list[str] = field(default_factory=list)
     world: process.World = field(default_factory=process.World)
 
 
@@ -70,6 +71,7 @@ def surroundings(item: pytest.Item) -> Iterator[None]:
         # A fixture that outlives its test is not that test's alone, and neither is what breaks in it.
         lets_through=lambda result: not state.baselines.scope and _waivers(item).let_through(item.nodeid, result),
         shared=session.shared,
+        strict_leaks=session.settings.strict_leaks,
     )
     if not state.is_gate:
         with context.active():
@@ -94,8 +96,28 @@ def world_of_call(item: pytest.Item) -> Iterator[None]:
     """What a gate's checks and body change of the world is taken back when they end."""
     __tracebackhide__ = True
     state = item.stash.get(STATE, None)
-    with process.preserved_world() if state is not None and state.is_gate else nullcontext():
+    if state is None or not state.is_gate:
         yield
+        return
+    changes: list[str] = []
+    try:
+        with process.preserved_world() as changes:
+            yield
+    finally:
+        state.changes += changes
+    if changes and session_of(item.config).settings.strict_leaks:
+        raise ModelCheckFailure(leaks.forbidden("the test", changes))
+
+
+def require_restored(item: pytest.Item) -> None:
+    """Take back what a gate's fixtures left changed, and tell of it; what outlives the gate is not looked at."""
+    __tracebackhide__ = True
+    state = item.stash.get(STATE, None)
+    if state is None or not state.is_gate or state.outlived:
+        return
+    changes = state.changes = state.world.restore()
+    if changes and session_of(item.config).settings.strict_leaks:
+        raise ModelCheckFailure(leaks.forbidden("a fixture of the test", changes))
 
 
 def fixture_ended(config: pytest.Config, scope: str) -> None:
@@ -139,6 +161,7 @@ def begin(item: pytest.Item) -> None:
     if state is None or not state.is_gate:
         return
     state.results.clear()
+    state.changes.clear()
     state.baselines.restart()
     state.markers_checked = state.marker_broke = False
     state.reported = 0
@@ -231,7 +254,10 @@ def report_gate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.T
     waivers = _waivers(item) if report.when != "setup" else replace(_waivers(item), every=())
     rows = phase_rows(report, new, error, waivers, _card(item), is_of_unittest=_is_of_unittest(item))
     let_through(report, rows)
+    if rows:
+        rows[-1]["changes"] += state.changes
     report.modelcheck = rows  # type: ignore[attr-defined]
+    report.modelcheck_left = [] if rows else state.changes  # type: ignore[attr-defined]
     if report.when != "setup":
         report.modelcheck_baselines = state.baselines.report()  # type: ignore[attr-defined]
     for properties in (report.user_properties, item.user_properties):  # JUnit reads those of the last phase

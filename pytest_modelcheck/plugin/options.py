@@ -46,6 +46,7 @@ class Settings(NamedTuple):
     mnist_root: Path
     tolerances: Mapping[str, float]
     prune: bool
+    strict_leaks: bool
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -100,6 +101,15 @@ def add_options(parser: pytest.Parser) -> None:
         "end a gate that runs longer than this, with its stack, and go on (default: no limit)",
         default="",
         metavar="SECONDS",
+    )
+    _add(
+        parser,
+        group,
+        "modelcheck-strict-leaks",
+        "fail a gate that leaves its surroundings changed: weights, hooks, default dtype, grad mode, threads (default: "
+        "restore and tell)",
+        ini="bool",
+        default=False,
     )
     _add(
         parser,
@@ -163,6 +173,7 @@ def read_settings(config: pytest.Config) -> Settings:
             mnist_root=config.rootpath / str(_value(config, "modelcheck_mnist_root")),
             tolerances=_tolerances(str(_value(config, "modelcheck_tolerances"))),
             prune=_prune(config),
+            strict_leaks=bool(_value(config, "modelcheck_strict_leaks")),
         )
         if settings.enabled and not is_worker(config):
             _require_devices(settings.devices)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pytest_modelcheck.baselines.files import write_whole
+from pytest_modelcheck.escape import printable
 from pytest_modelcheck.plugin import actions, pruning
 from pytest_modelcheck.plugin.environment import environment
 from pytest_modelcheck.plugin.options import writes_reports
@@ -65,6 +66,10 @@ class Reporter:
             self._rows.append({**row, "call": self._calls[call]})
         if report.failed and not rows:
             self._others.add(report.nodeid)
+        left = "; ".join(getattr(report, "modelcheck_left", ()))
+        self._notes += [
+            f"note: {printable(report.nodeid)}: a fixture left changed (restored): {printable(left)}"
+        ] * bool(left)
         kinds = {row["device"].partition(":")[0] for row in rows}
         self._used.devices.setdefault(report.nodeid, set()).update(kinds)
         if not report.passed or any(row["outcome"] == "waived" for row in rows):

@@ -40,6 +40,15 @@ def pytest_fixture_setup(
         return (yield)
 
 
+# Innermost, as the others: the world is looked at when the last fixture is gone.
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+    __tracebackhide__ = True
+    with time_limit(gates.timeout_of(item)):
+        yield
+    gates.require_restored(item)
+
+
 def pytest_fixture_post_finalizer(fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest) -> None:
     gates.fixture_ended(request.config, fixturedef.scope)
 
