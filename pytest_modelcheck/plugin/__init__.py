@@ -52,9 +52,11 @@ def _enable(config: pytest.Config) -> None:
     from pytest_modelcheck.plugin import running
     from pytest_modelcheck.plugin.reporter import Reporter
     from pytest_modelcheck.plugin.selection import Selection
+    from pytest_modelcheck.plugin.surroundings import throw_lifeline
     from pytest_modelcheck.plugin.waiving import read_waivers
 
     read_waivers(config)
+    throw_lifeline(config)
     selection = Selection()
     config.pluginmanager.register(running, "modelcheck-running")
     config.pluginmanager.register(selection, "modelcheck-selection")

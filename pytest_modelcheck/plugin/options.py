@@ -98,7 +98,8 @@ def add_options(parser: pytest.Parser) -> None:
         parser,
         group,
         "modelcheck-timeout",
-        "end a gate that runs longer than this, with its stack, and go on (default: no limit)",
+        "end a gate that runs longer than this, tell where it was, and go on (default: no limit); a gate that hangs in "
+        "C ends with its process, and under pytest-xdist another one goes on",
         default="",
         metavar="SECONDS",
     )

@@ -6,13 +6,13 @@ from collections.abc import Generator
 
 import pytest
 
-from pytest_modelcheck.plugin import appearance, gates
-from pytest_modelcheck.plugin.timeout import time_limit
+from pytest_modelcheck.plugin import appearance, gates, surroundings
+from pytest_modelcheck.plugin.timeout import TeardownTimeout
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    with gates.surroundings(item):
+    with surroundings.surroundings(item):
         return (yield)
 
 
@@ -20,14 +20,14 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
     gates.begin(item)
-    with time_limit(gates.timeout_of(item)):
+    with surroundings.limited(item):
         yield
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     __tracebackhide__ = True
-    with gates.world_of_call(item), time_limit(gates.timeout_of(item)):
+    with surroundings.world_of_call(item), surroundings.limited(item):
         yield
     gates.require_checked(item)
 
@@ -36,7 +36,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
 def pytest_fixture_setup(
     fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest
 ) -> Generator[None, object, object]:
-    with gates.seeded_fixture(request.config, fixturedef.scope):
+    with surroundings.seeded_fixture(request.config, fixturedef.scope):
         return (yield)
 
 
@@ -44,13 +44,13 @@ def pytest_fixture_setup(
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
     __tracebackhide__ = True
-    with time_limit(gates.timeout_of(item)):
+    with surroundings.limited(item, TeardownTimeout):
         yield
-    gates.require_restored(item)
+    surroundings.require_restored(item)
 
 
 def pytest_fixture_post_finalizer(fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest) -> None:
-    gates.fixture_ended(request.config, fixturedef.scope)
+    surroundings.fixture_ended(request.config, fixturedef.scope)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
