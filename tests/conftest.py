@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import runpy
 import sys
 from pathlib import Path
 
@@ -12,6 +13,11 @@ import pytest
 
 # Two processes share the processors: with a thread for each of them and more, both are slower.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# No process of the tests opens a connection: this one, and those that it starts.
+QUIET = Path(__file__).parent / "quiet"
+runpy.run_path(str(QUIET / "sitecustomize.py"))
+os.environ["PYTHONPATH"] = os.pathsep.join([str(QUIET), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 SAMPLE = Path(__file__).parents[1] / "sample_project"
 

@@ -39,7 +39,12 @@ def run(fault: Fault, root: Path) -> Session:
     _write(fault, root)
     before = _files(root)
     environment = {name: value for name, value in os.environ.items() if name not in OUTER}
-    environment |= {"OMP_NUM_THREADS": "1", "COLUMNS": "200", **fault.environment}
+    environment |= {
+        "OMP_NUM_THREADS": "1",
+        "COLUMNS": "200",
+        "NETWORK_NOTES": str(root / "network"),
+        **fault.environment,
+    }
     command = [sys.executable, "-m", "pytest", "--modelcheck", "--modelcheck-report=report.json", *fault.options]
     ended = subprocess.run(command, cwd=root, env=environment, capture_output=True, timeout=300, check=False)
     output = (ended.stdout + ended.stderr).decode("utf-8", "backslashreplace")

@@ -1,6 +1,5 @@
-"""The conftest file of a fault's session: a tokenizer, no network, and what the world was before the first gate."""
+"""The conftest file of a fault's session: a tokenizer, and what the world was before the first gate."""
 
-import contextlib
 import gc
 import hashlib
 import os
@@ -14,22 +13,6 @@ import pytest
 
 ROOT = Path(__file__).parent
 BEFORE = {}
-
-
-def refuse_network(event, arguments):
-    if event == "socket.connect":
-        host = arguments[1][0] if isinstance(arguments[1], tuple) else None
-    elif event in ("socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"):
-        host = arguments[1][0] if event == "socket.sendto" else arguments[0]
-    else:
-        return
-    if host not in (None, "", "127.0.0.1", "localhost", "::1"):
-        with contextlib.suppress(OSError), (ROOT / "network").open("a") as file:
-            file.write(f"{event} {host}\n")
-        raise ConnectionRefusedError(f"the network is not for tests: {event} {host}")
-
-
-sys.addaudithook(refuse_network)
 
 
 class Letters:
