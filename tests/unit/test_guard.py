@@ -11,6 +11,7 @@ from torch import nn
 
 from pytest_modelcheck.errors import ModelCheckError
 from pytest_modelcheck.guard import preserved_model, same_tensor
+from pytest_modelcheck.models.forward import run
 from pytest_modelcheck.process import preserved_world, seed_world
 
 SETTINGS = [
@@ -298,3 +299,16 @@ def test_a_lazy_model_that_has_run_is_a_model():
 )
 def test_tensors_are_compared_to_the_bit(left, right, same):
     assert same_tensor(left, right) is same
+
+
+class Rude(nn.Linear):
+    def forward(self, inputs):
+        torch.set_default_dtype(torch.float64)
+        return super().forward(inputs)
+
+
+@pytest.mark.parametrize("meta", [False, True])
+def test_a_forward_is_guarded_with_numbers_and_without(meta):
+    seen = run(Rude(4, 3), torch.zeros(2, 4), meta=meta)
+    assert seen.changes == ["the default dtype was changed from torch.float32 to torch.float64"]
+    assert torch.get_default_dtype() == torch.float32
