@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.outer import OUTER
+
 # Two processes share the processors: with a thread for each of them and more, both are slower.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -43,22 +45,6 @@ def number():
 '''
 
 PROCESSES = ("-n0", "-n2")
-
-# What the environment says to the run of these tests, and not to the runs inside of them.
-OUTER = (
-    "CI",
-    "NO_COLOR",
-    "FORCE_COLOR",
-    "COLUMNS",
-    "GITHUB_ACTIONS",
-    "GITHUB_STEP_SUMMARY",
-    "GITHUB_WORKSPACE",
-    "PYTEST_XDIST_TESTRUNUID",
-    "PYTEST_XDIST_WORKER",
-    "PYTEST_XDIST_WORKER_COUNT",
-    "PYTHONIOENCODING",
-    "PYTHONWARNINGS",
-)
 
 
 @pytest.fixture(scope="session")

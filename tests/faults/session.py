@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pytest_modelcheck.baselines.store import Store
-from tests.conftest import OUTER
 from tests.faults.fault import Fault, Session, report_of
+from tests.outer import OUTER
 
 _HERE = Path(__file__).parent
 
