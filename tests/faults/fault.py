@@ -26,6 +26,7 @@ class Fault:
 
     Tests of another file follow in the same session: one finds the world as it was, and one is a gate with a baseline;
     `goes_on` is false where the session ends before them. `needs` is a module without which there is no such fault.
+    `fresh` asks for a new interpreter, where a fork of one that has loaded torch would not do.
     """
 
     test: str
@@ -40,6 +41,7 @@ class Fault:
     check: Callable[[Session], object] | None = None
     goes_on: bool = True
     needs: str = ""
+    fresh: bool = False
 
 
 class Group(NamedTuple):

@@ -1,4 +1,8 @@
-"""A session of pytest in a process and a folder of its own, with tests that follow on the fault."""
+"""A session of pytest in a process and a folder of its own, with tests that follow on the fault.
+
+Where the fault needs torch, the process is forked from one that has loaded it; with `MODELCHECK_FRESH_FAULTS=1` in the
+environment, each is a new interpreter.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,12 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pytest_modelcheck.baselines.store import Store
 from tests.faults.fault import Fault, Session, report_of
+from tests.faults.launcher import Launcher
 from tests.outer import OUTER
 
 _HERE = Path(__file__).parent
@@ -30,27 +35,53 @@ def test_world():
 def test_baseline(tokenizer): ...
 '''
 
+# Hypothesis would be loaded for each failure, and numpy for nothing.
+_ALONE = ("-p", "no:hypothesispytest", "-p", "no:anyio", "-p", "no:jaxtyping")
+
+# Without its bytecode, a session would read the whole package anew.
+_UNSET = (*OUTER, "PYTHONDONTWRITEBYTECODE")
+
 # What a run leaves behind that is no file of the user's.
-_OWN = ("report.json", "ended", ".pytest_cache", "__pycache__", ".hypothesis")
+_OWN = ("report.json", "output", "ended", ".pytest_cache", "__pycache__", ".hypothesis")
 
 
-def run(fault: Fault, root: Path) -> Session:
+def run(fault: Fault, root: Path, launcher: Callable[[], Launcher]) -> Session:
     """Run a fault's session, and assert that it changed no file of its folder to the byte."""
     _write(fault, root)
     before = _files(root)
-    environment = {name: value for name, value in os.environ.items() if name not in OUTER}
+    environment = {name: value for name, value in os.environ.items() if name not in _UNSET}
     environment |= {
         "OMP_NUM_THREADS": "1",
         "COLUMNS": "200",
         "NETWORK_NOTES": str(root / "network"),
         **fault.environment,
     }
-    command = [sys.executable, "-m", "pytest", "--modelcheck", "--modelcheck-report=report.json", *fault.options]
-    ended = subprocess.run(command, cwd=root, env=environment, capture_output=True, timeout=300, check=False)
-    output = (ended.stdout + ended.stderr).decode("utf-8", "backslashreplace")
+    arguments = [*_ALONE, "--modelcheck", "--modelcheck-report=report.json", *fault.options]
+    output = root / "output"
+    if _may_be_forked(fault):
+        ended = launcher().run(arguments, root, environment, output)
+    else:
+        ended = _in_a_new_interpreter(arguments, root, environment, output)
+    text = output.read_bytes().decode("utf-8", "backslashreplace")
     after = _files(root)
-    assert {name: after.get(name) for name in before} == before, output
-    return Session(ended.returncode, output, report_of(root), root)
+    assert {name: after.get(name) for name in before} == before, text
+    return Session(ended, text, report_of(root), root)
+
+
+def _may_be_forked(fault: Fault) -> bool:
+    texts = (fault.test, *fault.files.values())
+    return (
+        "import torch" in "".join(map(str, texts)) and not fault.fresh and "MODELCHECK_FRESH_FAULTS" not in os.environ
+    )
+
+
+def _in_a_new_interpreter(arguments: list[str], root: Path, environment: Mapping[str, str], output: Path) -> int:
+    command = [sys.executable, "-m", "pytest", *arguments]
+    with output.open("wb") as file:
+        ended = subprocess.run(
+            command, cwd=root, env=environment, stdout=file, stderr=subprocess.STDOUT, timeout=300, check=False
+        )
+    return ended.returncode
 
 
 def _write(fault: Fault, root: Path) -> None:

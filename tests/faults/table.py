@@ -16,10 +16,10 @@ GROUPS: tuple[Group, ...] = (forward.GROUP, world.GROUP, hanging.GROUP)
 
 HEAD = """# What a gate survives, and what it refuses
 
-Each row is one test: a session of pytest in a fresh process, with a gate on the broken subject and two tests after it.
-It asserts the exit code, the outcome and the message of the gate's row (to the letter; `…` stands for what differs from
-machine to machine), that no file of the project changed by a byte, that no connection was attempted, and that the tests
-after it pass in a world as it was: grad mode, default dtype and device, random numbers, threads, autocast,
+Each row is one test: a session of pytest in a process of its own, with a gate on the broken subject and two tests after
+it. It asserts the exit code, the outcome and the message of the gate's row (to the letter; `…` stands for what differs
+from machine to machine), that no file of the project changed by a byte, that no connection was attempted, and that the
+tests after it pass in a world as it was: grad mode, default dtype and device, random numbers, threads, autocast,
 deterministic flags, train flags, hooks, weights.
 
 This file is written by `python -m tests.faults`, and a test fails where it is stale.
