@@ -28,6 +28,14 @@ def _depth(name: str, value: object) -> None:
         raise ConfigError(f"{name}={value!r}: -1 for all layers, or how deep they are looked into, is expected")
 
 
+def _described(name: str, value: object) -> None:
+    if isinstance(value, str):
+        raise ConfigError(
+            f"{name}={value!r}: a tensor, or sizes such as [32, 1, 28, 28], are expected, and no name of a fixture: "
+            "the table's inputs are part of what is promised"
+        )
+
+
 def _columns(name: str, value: object) -> None:
     known = ", ".join(COLUMNS)
     chosen = value if isinstance(value, Sequence) and not isinstance(value, str) else ()
@@ -43,7 +51,7 @@ def summary(
     model: "Module | Callable[[], Module]",
     /,
     *,
-    inputs: Any = None,
+    inputs: Annotated[Any, _described] = None,
     max_depth: Annotated[int, _depth] = -1,
     columns: Annotated[Sequence[str], _columns] | None = None,
     batch: Text | None = None,

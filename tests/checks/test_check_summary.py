@@ -154,6 +154,11 @@ def test_sizes_need_inputs():
         ("max_depth=-2", "max_depth=-2: -1 for all layers, or how deep they are looked into, is expected"),
         ("max_depth=True", "max_depth=True: -1 for all layers, or how deep they are looked into, is expected"),
         ("max_depth=1.0", "max_depth=1.0: -1 for all layers, or how deep they are looked into, is expected"),
+        (
+            "inputs='images'",
+            "inputs='images': a tensor, or sizes such as [32, 1, 28, 28], are expected, and no name of a fixture: "
+            "the table's inputs are part of what is promised",
+        ),
         ("columns=[]", "columns=[]: a list of some of type, parameters, mode, in_sizes, out_sizes, flops is expected"),
         (
             "columns='type'",
