@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import stat
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pytest_modelcheck import strict_json
-from pytest_modelcheck.baselines.files import write_whole
+from pytest_modelcheck.baselines.digests import damage, digest
+from pytest_modelcheck.baselines.files import remove_left_over, write_whole
 from pytest_modelcheck.errors import ModelCheckError, require
 
 SCHEMA_VERSION = 1
@@ -22,6 +24,7 @@ Update = Literal["", "missing", "all"]
 Content = Mapping[str, Any]
 
 _RECORD = "pytest --modelcheck --modelcheck-update records it"
+_RECORD_ANEW = "pytest --modelcheck --modelcheck-update=all records it anew"
 
 # The values that a baseline had before, of which so many are kept.
 _HISTORY = 20
@@ -32,6 +35,29 @@ _LARGEST = 64 * 1024 * 1024
 
 def _unheard(key: str, before: Content | None, after: Content | None) -> None:
     """Nobody listens to what changes."""
+
+
+class _File(NamedTuple):
+    """What a file of baselines has, by their keys; the digests are those that are written in it."""
+
+    baselines: dict[str, Content]
+    digests: dict[str, Any]
+
+    def names(self) -> list[str]:
+        return list(dict.fromkeys([*self.baselines, *self.digests]))
+
+    def damage(self, key: str) -> str:
+        """What is wrong with one baseline; nothing where it is as it was recorded, or was not."""
+        known = key in self.baselines or key in self.digests
+        return damage(key, self.baselines.get(key), self.digests.get(key)) if known else ""
+
+    def holding(self, key: str, content: Content) -> _File:
+        """The same with another baseline, and its digest."""
+        return _File({**self.baselines, key: content}, {**self.digests, key: digest(key, content)})
+
+    def only(self, keys: Collection[str]) -> _File:
+        """The same with some of its baselines, each with the digest that is written for it."""
+        return _File(*({key: item for key, item in part.items() if key in keys} for part in self))
 
 
 class Store:
@@ -54,43 +80,55 @@ class Store:
         """What was recorded under the key, and whether this call recorded it.
 
         `update` says what is recorded: nothing, what is missing, or all. Raises `ModelCheckError` where nothing was
-        recorded and nothing is to be, and where the file cannot be believed.
+        recorded and nothing is to be, where the file cannot be believed, and where this baseline cannot and is not to
+        be recorded anew.
         """
         self._stay_inside()
         if not update:
-            recorded = self._read().get(key)
+            recorded = self._believed(self._read(), key)
             if recorded is None:
                 raise ModelCheckError(f"no baseline is recorded for {key!r} in {self.path}. {_RECORD}")
             return recorded, False
         with self._locked():
             known = self._read()
-            before = known.get(key)
-            if before is not None and (update == "missing" or _without_history(before) == content):
-                return before, False
-            content = _with_history(content, before)
-            self._write({**known, key: content})
+            before = known.baselines.get(key)
+            believed = None if update == "all" and known.damage(key) else self._believed(known, key)
+            if believed is not None and (update == "missing" or _without_history(believed) == content):
+                return believed, False
+            content = _with_history(content, believed)
+            self._write(known.holding(key, content))
         self._told(key, before, content)
         return content, True
 
     def recorded(self) -> list[str]:
         """The keys of what is recorded; a `ModelCheckError` where the file cannot be believed."""
         self._stay_inside()
-        return list(self._read())
+        return self._read().names()
 
     def prune(self, unused: Callable[[str], bool]) -> None:
         """Remove the baselines whose keys are unused, and a file that has none left."""
         self._stay_inside()
         with self._locked():
             known = self._read()
-            kept = {key: content for key, content in known.items() if not unused(key)}
+            kept = [key for key in known.names() if not unused(key)]
             if kept:
-                if len(kept) < len(known):
-                    self._write(kept)
+                if len(kept) < len(known.names()):
+                    self._write(known.only(kept))
             elif self.path.exists():
                 self._remove()
-        for key in known:
+        for key in known.names():
             if key not in kept:
-                self._told(key, known[key], None)
+                self._told(key, known.baselines.get(key, {}), None)
+
+    def _believed(self, known: _File, key: str) -> Content | None:
+        """The baseline of a key, if there is one; refused where it is not what was recorded."""
+        wrong = known.damage(key)
+        if wrong:
+            raise ModelCheckError(
+                f"the baseline of {key!r} in {self.path} is refused: {wrong}, so it was damaged or edited. "
+                f"Baselines are not edited by hand: restore it, or {_RECORD_ANEW}"
+            )
+        return known.baselines.get(key)
 
     def _remove(self) -> None:
         try:
@@ -101,22 +139,29 @@ class Store:
             raise ModelCheckError(f"the baseline {self.path} could not be removed: {error}") from error
 
     def _stay_inside(self) -> None:
-        if self.path.is_symlink() or self.path.parent.is_symlink():
+        try:
+            is_link = self.path.is_symlink() or self.path.parent.is_symlink()
+        except OSError as error:
+            raise self._unreadable(error) from error
+        if is_link:
             raise self._refused("it is a link, and baselines stay in their folder")
 
-    def _read(self) -> dict[str, Content]:
+    def _read(self) -> _File:
         try:
-            size = self.path.stat().st_size
+            known = self.path.stat()
+            size = known.st_size
+            if not stat.S_ISREG(known.st_mode):
+                raise self._refused("it is no file")
             if size > _LARGEST:
                 raise self._refused(f"it has {size:,} bytes, and baselines have at most {_LARGEST:,}")
             text = self.path.read_text(encoding="utf-8")
         except FileNotFoundError:
-            return {}
+            return _File({}, {})
         except (OSError, UnicodeDecodeError) as error:
-            raise self._refused(f"it cannot be read: {error}") from error
+            raise self._unreadable(error) from error
         return self._parsed(text)
 
-    def _parsed(self, text: str) -> dict[str, Content]:
+    def _parsed(self, text: str) -> _File:
         conflict = re.search(r"^(<{7}|={7}|>{7})", text, flags=re.MULTILINE)
         if conflict:
             line = text.count("\n", 0, conflict.start()) + 1
@@ -126,15 +171,18 @@ class Store:
         except (ValueError, RecursionError) as error:
             raise self._refused(f"it is not strict JSON: {error}") from error
         version = content.get("schema_version") if isinstance(content, dict) else None
-        if version != SCHEMA_VERSION:
+        if type(version) is not int or version != SCHEMA_VERSION:
             raise self._refused(f"its schema_version is {version!r}, and this version reads {SCHEMA_VERSION}")
         baselines = content.get("baselines")
         if not isinstance(baselines, dict) or not all(isinstance(item, dict) for item in baselines.values()):
             raise self._refused("its baselines are no mapping from tests to what was recorded")
-        return baselines
+        digests = content.get("digests", {})
+        if not isinstance(digests, dict):
+            raise self._refused("its digests are no mapping from tests to the digests of what was recorded")
+        return _File(baselines, digests)
 
-    def _write(self, baselines: Mapping[str, Content]) -> None:
-        content = {"schema_version": SCHEMA_VERSION, "baselines": baselines}
+    def _write(self, file: _File) -> None:
+        content = {"schema_version": SCHEMA_VERSION, **file._asdict()}
         text = _written(content) + "\n"
         try:
             write_whole(self.path, text)
@@ -156,9 +204,13 @@ class Store:
         except OSError as error:
             raise ModelCheckError(f"the baseline {self.path} cannot be locked: {error}") from error
         try:
+            remove_left_over(self.path)
             yield
         finally:
             lock.release()
+
+    def _unreadable(self, error: Exception) -> ModelCheckError:
+        return self._refused(f"it cannot be read: {error}")
 
     def _refused(self, why: str) -> ModelCheckError:
         return ModelCheckError(f"the baseline {self.path} is refused: {why}. Mend it, or delete it: {_RECORD} anew")

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,10 @@ def test_the_file_reads_like_a_review(store: Store):
         '      "text": "é"\n'
         "    }\n"
         "  },\n"
+        '  "digests": {\n'
+        '    "test_a token_ids": "a3dc0273a46fb37d",\n'
+        '    "test_b token_ids": "fe488a00321faa6c"\n'
+        "  },\n"
         '  "schema_version": 1\n'
         "}\n"
     )
@@ -98,10 +103,18 @@ REFUSED = {
         '{"schema_version": 2, "baselines": {}}',
         "its schema_version is 2, and this version reads 1",
     ),
+    "a schema that is no number": (
+        '{"schema_version": true, "baselines": {}}',
+        "its schema_version is True, and this version reads 1",
+    ),
     "no schema": ("[]", "its schema_version is None, and this version reads 1"),
     "no baselines": (
         '{"schema_version": 1, "baselines": [1]}',
         "its baselines are no mapping from tests to what was recorded",
+    ),
+    "no digests": (
+        '{"schema_version": 1, "baselines": {}, "digests": ["a"]}',
+        "its digests are no mapping from tests to the digests of what was recorded",
     ),
     "deep nesting": ("[" * 100_000, "it is not strict JSON: maximum recursion depth exceeded"),
 }
@@ -128,6 +141,27 @@ def test_a_link_is_refused(store: Store, tmp_path: Path):
     with pytest.raises(ModelCheckError, match="it is a link, and baselines stay in their folder"):
         store.compare_or_record("a", {"ids": [1]}, "all")
     assert elsewhere.read_text(encoding="utf-8") == "{}"
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["a folder", "a pipe"])
+def test_what_is_no_file_is_refused(store: Store, make: Callable[[Path], None]):
+    store.path.parent.mkdir()
+    make(store.path)
+    with pytest.raises(ModelCheckError) as raised:
+        store.compare_or_record("a", {"ids": [1]}, "all")
+    refused = f"the baseline {store.path} is refused: it is no file. Mend it, or delete it: {RECORD} anew"
+    assert str(raised.value) == refused
+
+
+def test_a_name_that_no_file_can_have_is_refused(tmp_path: Path):
+    store = Store(tmp_path / f"{'x' * 252}.py")
+    store.path.parent.mkdir()
+    with pytest.raises(ModelCheckError, match=r"the baseline .* is refused: it cannot be read: .*File name too long"):
+        store.compare_or_record("a", {"ids": [1]}, "all")
+
+
+def test_a_name_as_long_as_a_name_can_be_is_recorded(tmp_path: Path):
+    assert Store(tmp_path / f"{'x' * 250}.py").compare_or_record("a", {"ids": [1]}, "all") == ({"ids": [1]}, True)
 
 
 def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path):

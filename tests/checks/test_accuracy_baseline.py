@@ -13,6 +13,7 @@ import pytest_modelcheck.evaluation.mnist  # noqa: F401  (a session inside of a 
 from pytest_modelcheck import ConfigError, assert_accuracy
 from pytest_modelcheck.context import Context
 from pytest_modelcheck.evaluation.paired import packed
+from tests.baselines_by_hand import rewrite
 
 # A model that looks its scores up, wrong where the environment says so, and 200 samples in one of several forms.
 CONFTEST = """
@@ -120,9 +121,7 @@ def gate(pytester, run_gates, monkeypatch):
             return json.loads(self.path.read_text(encoding="utf-8"))["baselines"]["test_table accuracy v1 on cpu"]
 
         def rewrite(self, change):
-            whole = json.loads(self.path.read_text(encoding="utf-8"))
-            change(whole["baselines"]["test_table accuracy v1 on cpu"])
-            self.path.write_text(json.dumps(whole), encoding="utf-8")
+            rewrite(self.path, lambda baselines: change(baselines["test_table accuracy v1 on cpu"]))
 
     made = Gate()
     pytester.makeconftest(CONFTEST)

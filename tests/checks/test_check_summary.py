@@ -13,6 +13,7 @@ import pytest_modelcheck.models.meta  # noqa: F401
 from pytest_modelcheck import ConfigError, ModelCheckError, assert_summary
 from pytest_modelcheck.checks.summary import summary
 from pytest_modelcheck.context import Context
+from tests.baselines_by_hand import rewrite
 
 NET = "nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))"
 CONFTEST = """
@@ -69,9 +70,7 @@ def gate(pytester, run_gates, monkeypatch):
             return json.loads(self.path.read_text(encoding="utf-8"))["baselines"]["test_table summary"]
 
         def rewrite(self, change):
-            whole = json.loads(self.path.read_text(encoding="utf-8"))
-            change(whole["baselines"]["test_table summary"])
-            self.path.write_text(json.dumps(whole), encoding="utf-8")
+            rewrite(self.path, lambda baselines: change(baselines["test_table summary"]))
 
     made = Gate()
     made.model(NET)

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from pytest_modelcheck import ConfigError, assert_shape
+from tests.baselines_by_hand import rewrite
 
 CONFTEST = """
 import pytest
@@ -128,9 +129,7 @@ def test_any_tensor_that_changed_is_told(net: pytest.Pytester, changes: dict[str
 def test_a_baseline_that_tells_nothing_is_refused(net: pytest.Pytester, content: dict[str, object]):
     run(net, "--modelcheck-update")
     path = net.path / "__modelcheck__" / "test_it.json"
-    whole = json.loads(path.read_text())
-    whole["baselines"]["test_net shape"] = content
-    path.write_text(json.dumps(whole))
+    rewrite(path, lambda baselines: baselines.update({"test_net shape": content}))
     result = run(net, "-k", "test_net")
     result.assert_outcomes(failed=1, deselected=1)
     result.stdout.fnmatch_lines(["E   shape of Net: not measured: the baseline *records it anew"])

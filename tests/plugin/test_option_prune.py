@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.baselines_by_hand import whole
 from tests.letters import CONFTEST
 
 GATE = """
@@ -135,10 +136,8 @@ def test_the_baselines_of_a_test_that_did_not_pass_are_kept(session: pytest.Pyte
 
 def test_those_of_another_kind_of_device_are_kept(session: pytest.Pytester):
     path = session.path / "__modelcheck__" / "test_it.json"
-    content = json.loads(path.read_text())
     more = ("test_cpu accuracy release on cuda", "test_cpu accuracy old on cpu", "test_gone accuracy release on cuda")
-    content["baselines"] = {key: {"correct": 1} for key in more}
-    path.with_name("test_cpu.json").write_text(json.dumps(content))
+    path.with_name("test_cpu.json").write_text(whole({key: {"correct": 1} for key in more}))
     (session.path / "test_cpu.py").write_text(
         "import torch\nfrom pytest_modelcheck import assert_accuracy\n"
         "def test_cpu(modelcheck): assert_accuracy(torch.nn.Identity(), (torch.eye(2), torch.arange(2)), min=1)"
@@ -231,7 +230,7 @@ def test_folders_that_pytest_does_not_look_into_are_left_alone(session: pytest.P
     inner.mkdir(parents=True)
     (session.path / "env").mkdir(exist_ok=True)
     (session.path / "env" / "pyvenv.cfg").write_text("home = /usr\n", encoding="utf-8")
-    (inner / "test_gone.json").write_text('{"schema_version": 1, "baselines": {"a b": {}}}', encoding="utf-8")
+    (inner / "test_gone.json").write_text(whole({"a b": {}}), encoding="utf-8")
     run(session, "--modelcheck-prune")
     assert (inner / "test_gone.json").exists()
 
@@ -241,7 +240,7 @@ def test_a_file_whose_tests_are_all_skipped_keeps_what_it_has(session: pytest.Py
     for name in ("test_[a]", "test_other"):
         (session.path / f"{name}.py").write_text(skipped, encoding="utf-8")
     kept = session.path / "__modelcheck__" / "test_[a].json"
-    kept.write_text('{"schema_version": 1, "baselines": {"test_a token_ids": {}}}', encoding="utf-8")
+    kept.write_text(whole({"test_a token_ids": {}}), encoding="utf-8")
     run(session, "--modelcheck-prune")
     assert recorded(session) == {**ALL, "test_[a]": ["test_a token_ids"]}
 
