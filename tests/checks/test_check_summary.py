@@ -234,6 +234,9 @@ def test_the_baseline_is_a_layer_to_a_line(gate):
         '      "trainable": 23',
         "    }",
         "  },",
+        '  "digests": {',
+        '    "test_table summary": "4764edf810c9fc72"',
+        "  },",
         '  "schema_version": 1',
         "}",
     ]
