@@ -12,7 +12,11 @@ FILE = Path(__file__).parent / "FAULTS.md"
 
 
 # In the order of the table.
-GROUPS: tuple[Group, ...] = (forward.GROUP, world.GROUP, hanging.GROUP)
+GROUPS: tuple[Group, ...] = (
+    forward.GROUP,
+    world.GROUP,
+    hanging.GROUP,
+)
 
 HEAD = """# What a gate survives, and what it refuses
 
