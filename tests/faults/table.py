@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.faults.fault import Fault, Group
-from tests.faults.rows import forward, hanging, world
+from tests.faults.rows import forward, hanging, numbers, world
 
 FILE = Path(__file__).parent / "FAULTS.md"
 
@@ -16,6 +16,7 @@ GROUPS: tuple[Group, ...] = (
     forward.GROUP,
     world.GROUP,
     hanging.GROUP,
+    numbers.GROUP,
 )
 
 HEAD = """# What a gate survives, and what it refuses
