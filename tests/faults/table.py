@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.faults.fault import Fault, Group
-from tests.faults.rows import forward, hanging, numbers, world
+from tests.faults.rows import forward, hanging, metrics, numbers, world
 
 FILE = Path(__file__).parent / "FAULTS.md"
 
@@ -17,6 +17,7 @@ GROUPS: tuple[Group, ...] = (
     world.GROUP,
     hanging.GROUP,
     numbers.GROUP,
+    metrics.GROUP,
 )
 
 HEAD = """# What a gate survives, and what it refuses
