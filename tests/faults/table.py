@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.faults.fault import Fault, Group
-from tests.faults.rows import data, forward, hanging, metrics, models, numbers, world
+from tests.faults.rows import data, forward, hanging, metrics, models, numbers, usage, world
 
 FILE = Path(__file__).parent / "FAULTS.md"
 
@@ -20,6 +20,7 @@ GROUPS: tuple[Group, ...] = (
     metrics.GROUP,
     models.GROUP,
     data.GROUP,
+    usage.GROUP,
 )
 
 HEAD = """# What a gate survives, and what it refuses
