@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.faults.fault import Fault, Group
-from tests.faults.rows import data, forward, hanging, metrics, models, numbers, usage, world
+from tests.faults.rows import data, forward, hanging, metrics, models, numbers, sessions, usage, world
 
 FILE = Path(__file__).parent / "FAULTS.md"
 
@@ -21,6 +21,7 @@ GROUPS: tuple[Group, ...] = (
     models.GROUP,
     data.GROUP,
     usage.GROUP,
+    sessions.GROUP,
 )
 
 HEAD = """# What a gate survives, and what it refuses
