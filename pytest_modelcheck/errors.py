@@ -47,6 +47,35 @@ class MissingDependency(ModelCheckError):
     __module__ = "pytest_modelcheck"
 
 
+# What foreign code raises where it does not do what it was asked. Ctrl-C, and what pytest raises, is for others.
+RAISED = (Exception, SystemExit)
+
+# How much is shown of what another package says of its error. More helps nobody, and reports have a size.
+_LONGEST = 2_000
+
+
+def told(error: BaseException) -> str:
+    """An exception of foreign code in words: its type, and its text as far as there is one that can be shown.
+
+    >>> told(KeyError("weights")), told(MemoryError())
+    ("KeyError: 'weights'", 'MemoryError')
+    >>> told(ValueError("x" * 5_000))[-25:]
+    'xx... (5,000 characters)'
+    """
+    text, kind = text_of(error), type(error).__name__
+    if len(text) > _LONGEST:
+        text = f"{text[:_LONGEST]}... ({len(text):,} characters)"
+    return f"{kind}: {text}" if text else kind
+
+
+def text_of(error: BaseException) -> str:
+    """The text of an exception; one that raises when it is asked for it has none, and that is said."""
+    try:
+        return str(error)
+    except RAISED as problem:
+        return f"<its text cannot be read: {type(problem).__name__}>"
+
+
 def is_panic(error: BaseException) -> bool:
     """Whether a library written in Rust has panicked, which Python is told by an exception of no usual kind."""
     return type(error).__module__ == "pyo3_runtime"

@@ -15,7 +15,15 @@ from typing import Annotated, Any, Generic, ParamSpec, get_args, get_origin, get
 
 from pytest_modelcheck import leaks, process
 from pytest_modelcheck.context import current
-from pytest_modelcheck.errors import ConfigError, MissingDependency, ModelCheckError, ModelCheckFailure, is_panic
+from pytest_modelcheck.errors import (
+    RAISED,
+    ConfigError,
+    MissingDependency,
+    ModelCheckError,
+    ModelCheckFailure,
+    is_panic,
+    told,
+)
 from pytest_modelcheck.escape import printable_lines
 from pytest_modelcheck.result import Result
 
@@ -140,9 +148,9 @@ class Check(Generic[P]):
             cause = None if isinstance(error, MissingDependency) else error.__cause__
             return _unmeasured(promised, f"not measured: {error}"), cause
         except BaseException as error:
-            if not isinstance(error, Exception) and not is_panic(error):
+            if not isinstance(error, RAISED) and not is_panic(error):
                 raise
-            return _unmeasured(promised, f"not measured: {type(error).__name__}: {error}"), error
+            return _unmeasured(promised, f"not measured: {told(error)}"), error
         if not isinstance(result, Result):
             return _unmeasured(promised, f"not measured: the check returned {result!r}, not a Result"), None
         return result, None

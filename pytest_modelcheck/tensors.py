@@ -8,7 +8,8 @@ from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_modelcheck import guard
-from pytest_modelcheck.errors import ModelCheckError, require
+from pytest_modelcheck.errors import RAISED, ModelCheckError, require, told
+from pytest_modelcheck.memory import memory_advice
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,7 +20,8 @@ def require_module(model: object) -> Any:
     """Torch, once it is clear that the model is one of its modules."""
     torch = require("torch", "looking at a model")
     if not isinstance(model, torch.nn.Module):
-        raise ModelCheckError(f"{type(model).__name__} is no torch.nn.Module: give the model itself")
+        made = f", one that is made of the class {model.__name__}" if isinstance(model, type) else ""
+        raise ModelCheckError(f"{type(model).__name__} is no torch.nn.Module: give the model itself{made}")
     return torch
 
 
@@ -35,11 +37,17 @@ def called(model: Module, inputs: Any) -> Any:
         return model(*inputs) if isinstance(inputs, tuple) else model(inputs)
     except ModelCheckError:
         raise
-    except Exception as error:
-        shapes = ", ".join(f"{path or 'input'} {list(tensor.shape)}" for path, tensor in tensors_in(inputs))
+    except RAISED as error:
+        shapes = ", ".join(f"{path or 'input'} {_shown(tensor)}" for path, tensor in tensors_in(inputs))
         raise ModelCheckError(
-            f"forward raised {type(error).__name__}: {error}\n  inputs: {shapes or type(inputs).__name__}"
+            f"forward raised {told(error)}\n  inputs: {shapes or type(inputs).__name__}{memory_advice(error)}"
         ) from error
+
+
+def _shown(tensor: Tensor) -> str:
+    """The shape of a tensor, and where it is unless that is the CPU."""
+    device = str(tensor.device)
+    return f"{list(tensor.shape)}" + (f" on {device}" if device not in ("cpu", "meta") else "")
 
 
 def tensors_in(value: Any, path: str = "") -> Iterator[tuple[str, Tensor]]:

@@ -26,6 +26,7 @@ FLOORS = (
         "leaks",
         "process",
         "devices",
+        "memory",
         "context",
         "tensors",
         "progress",

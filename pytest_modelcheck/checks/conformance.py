@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pytest_modelcheck.checks import trips
 from pytest_modelcheck.checks.promises import Rate, Reasons, Texts, one_of
 from pytest_modelcheck.context import current
-from pytest_modelcheck.errors import ConfigError, ModelCheckError, is_panic
+from pytest_modelcheck.errors import RAISED, ConfigError, ModelCheckError, is_panic, told
 from pytest_modelcheck.mechanism import check
 from pytest_modelcheck.result import Part, Result
 from pytest_modelcheck.tokenization.conformance import PROPERTIES, Finding, claim_of, examine
@@ -111,9 +111,9 @@ def _round_trip_parts(subject: Subject, texts: list[str], level: str, max_unknow
     except ModelCheckError:
         raise
     except BaseException as error:
-        if not isinstance(error, Exception) and not is_panic(error):
+        if not isinstance(error, RAISED) and not is_panic(error):
             raise
-        message = f"not measured: {type(error).__name__}: {error}"
+        message = f"not measured: {told(error)}"
         promised = f"{level} round trip of {len(texts)} texts"
         return [Part(name, "error", promised, "not measured", message) for name in _ROUND_TRIPS]
     evidence = {"level": judged, "pipeline": pipeline.family}

@@ -9,7 +9,7 @@ from pytest_modelcheck.checks.evaluated import Stage, Step, asked_of, explained,
 from pytest_modelcheck.checks.promises import Rate
 from pytest_modelcheck.comparison import promised_number
 from pytest_modelcheck.context import Context, current
-from pytest_modelcheck.errors import ConfigError, ModelCheckError
+from pytest_modelcheck.errors import RAISED, ConfigError, ModelCheckError, told
 from pytest_modelcheck.evaluation.gate import CountGate
 from pytest_modelcheck.evaluation.identity import weights_digest
 from pytest_modelcheck.evaluation.intervals import RecipeTest, flake_rate
@@ -113,8 +113,8 @@ def _trained_and_judged(
         with process.preserved_world() as world:
             process.seed_world(seed)
             model = train(seed)
-    except Exception as error:
-        raise ModelCheckError(f"training from seed {seed} raised {type(error).__name__}: {error}") from error
+    except RAISED as error:
+        raise ModelCheckError(f"training from seed {seed} raised {told(error)}") from error
     run: Pass | None = None
     try:
         with explained(model, lambda: run):

@@ -83,6 +83,11 @@ def _encoder(tokenizer: Any) -> Callable[[str], list[int]]:
     # A transformers tokenizer forgets the padding and truncation of its backend when it is called: a copy is.
     if is_transformers(tokenizer):
         return subject_of(tokenizer).encoded
+    if not callable(getattr(tokenizer, "encode", None)):
+        raise ModelCheckError(
+            f"{type(tokenizer).__name__} is no tokenizer: it has no encode method. Give a transformers tokenizer, a "
+            "tokenizers.Tokenizer, a SentencePiece processor, a tiktoken encoding, or an object with one"
+        )
     return lambda text: as_ids(tokenizer.encode(text))
 
 

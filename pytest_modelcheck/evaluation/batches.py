@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from pytest_modelcheck.errors import ModelCheckError
+from pytest_modelcheck.errors import RAISED, ModelCheckError, told
 from pytest_modelcheck.evaluation.copies import channels_last
 from pytest_modelcheck.evaluation.data import Source, split_batch
 from pytest_modelcheck.evaluation.outputs import BatchError, class_problem, finite_problem, output_of
 from pytest_modelcheck.evaluation.precision import Forward, forward_in
+from pytest_modelcheck.evaluation.steps import Step, rows_of, samples_of, stepped
 from pytest_modelcheck.evaluation.tensor_data import TensorData
+from pytest_modelcheck.memory import memory_advice
 from pytest_modelcheck.tensors import copied, moved_to, same_tensors
 
 if TYPE_CHECKING:
@@ -20,9 +22,6 @@ if TYPE_CHECKING:
 
 # Hears of a change; `str` hears and forgets.
 Note = Callable[[str], object]
-
-# What a user writes for batches of another kind: the model and a batch give outputs and targets.
-Step = Callable[[Any, Any], tuple[Any, Any]]
 
 # Images per chunk on the fast path.
 _CHUNK = 250
@@ -125,16 +124,16 @@ def _plainly(forward: Forward, reading: Reading) -> Iterator[Batch]:
         where = f"batch {index}"
         moved = moved_to(source.transfer(forward.model, batch, reading.device), reading.device)
         if reading.way.step is not None:
-            inputs, (outputs, targets) = None, _stepped(forward, reading.way.step, moved, where)
+            inputs, (outputs, targets) = None, stepped(forward, reading.way.step, moved, where)
         else:
             inputs, targets = split_batch(moved)
             given = copied(inputs)
             outputs = _output(forward, given, where)
             if not same_tensors(given, inputs):
                 reading.changed("the input was changed in place")
-        size = _size(targets, where)
+        size = rows_of(targets, where)
         if reading.way.step is not None and source.size is not None:
-            size = _samples(size, min(source.batch_size, source.size - start), where)
+            size = samples_of(size, min(source.batch_size, source.size - start), where)
         ids = range(start, start + size) if order is None else order[start : start + size]
         start += size
         yield _checked(Batch(outputs, targets, ids, where, inputs), reading.way)
@@ -184,7 +183,13 @@ def fast_batches(model: Module, reading: Reading, data: TensorData) -> Iterator[
     if class_problem(plain):
         yield from plain_batches(model, reading)
         return
-    among = _among_others(twin, data, min(first, _CHUNK), device)
+    try:
+        among = _among_others(twin, data, min(first, _CHUNK), device)
+    except BatchError:  # the user's own batches say which of them it is, if it is any
+        if reading.source.order is not None:
+            raise
+        yield from plain_batches(model, reading)
+        return
     slow, fast = plain.outputs[:_CHUNK], among
     error = float((slow - fast).abs().max())
     scale = float(slow.abs().max())
@@ -200,11 +205,32 @@ def fast_batches(model: Module, reading: Reading, data: TensorData) -> Iterator[
         start, chunk = stop, _CHUNK if order is None else max(_SMALLEST, min(stop, _CHUNK))
         stop = min(start + chunk, size)
         ids = range(start, stop) if order is None else order[start:stop]
-        batch = _judged(twin, data, ids, device, f"samples {start} to {stop - 1}")
-        if batch.outputs.shape != (stop - start, plain.outputs.shape[1]):
-            raise BatchError(f"{batch.where}: {class_problem(batch) or 'another number of classes than before'}")
+        try:
+            batch = _judged(twin, data, ids, device, f"samples {start} to {stop - 1}")
+        except BatchError:  # of fewer samples at a time it may be more
+            if order is not None or batch_size >= stop - start:
+                raise
+            yield from _own_batches(model, data, range(start, stop), plain, device)
+            continue
+        _require_classes(batch, plain.outputs.shape[1])
         _settle(model, data, batch, _close_calls(batch.outputs, doubt), batch_size, device)
         yield batch
+
+
+def _require_classes(batch: Batch, classes: int) -> None:
+    if batch.outputs.shape != (len(batch.ids), classes):
+        raise BatchError(f"{batch.where}: {class_problem(batch) or 'another number of classes than before'}")
+
+
+def _own_batches(model: Module, data: TensorData, ids: range, first: Batch, device: str) -> Iterator[Batch]:
+    """These samples as the user's loader batches them, where they cannot be judged all at once; the first is known."""
+    batch_size = len(first.ids)
+    for number in range(ids.start // batch_size, (ids.stop - 1) // batch_size + 1):
+        own = range(number * batch_size, min((number + 1) * batch_size, len(data.targets)))
+        batch = _judged(model, data, own, device, f"batch {number}")
+        _require_classes(batch, first.outputs.shape[1])
+        rows = slice(max(ids.start - own.start, 0), ids.stop - own.start)
+        yield Batch(batch.outputs[rows], batch.targets[rows], own[rows], batch.where, batch.inputs[rows])
 
 
 def _settle(model: Module, data: TensorData, batch: Batch, rows: list[int], batch_size: int, device: str) -> None:
@@ -228,12 +254,15 @@ def _among_others(model: Module, data: TensorData, first: int, device: str) -> T
 
 
 def _read(loader: Any) -> Iterator[Any]:
+    number = 0
     try:
-        yield from loader
+        for batch in loader:
+            yield batch
+            number += 1
     except ModelCheckError:
         raise
-    except Exception as error:
-        raise ModelCheckError(f"reading the data raised {type(error).__name__}: {error}") from error
+    except RAISED as error:
+        raise ModelCheckError(f"batch {number}: reading the data raised {told(error)}{memory_advice(error)}") from error
 
 
 def _judged(model: Module, data: TensorData, ids: Sequence[int], device: str, where: str) -> Batch:
@@ -249,31 +278,6 @@ def _output(forward: Forward, inputs: Any, where: str) -> Any:
         return output_of(forward(inputs))
     except ModelCheckError as error:
         raise BatchError(f"{where}: {error}") from error.__cause__
-
-
-def _stepped(forward: Forward, step: Step, batch: Any, where: str) -> tuple[Any, Any]:
-    try:
-        found = forward.step(step, batch)
-    except Exception as error:
-        raise BatchError(f"{where}: step raised {type(error).__name__}: {error}") from error
-    if not isinstance(found, tuple | list) or len(found) != 2:
-        raise BatchError(f"{where}: step gave {type(found).__name__}: a pair (outputs, targets) is needed")
-    return found[0], found[1]
-
-
-def _size(targets: Any, where: str) -> int:
-    try:
-        return len(targets)
-    except TypeError:
-        kind = type(targets).__name__
-        raise BatchError(f"{where}: the targets are a {kind}: one for each sample of the batch is needed") from None
-
-
-def _samples(rows: int, samples: int, where: str) -> int:
-    """The samples of a batch for which a user's step gave so many rows: one for each, or more, as of its tokens."""
-    if rows < samples:
-        raise BatchError(f"{where}: step gave {rows} targets for {samples} samples, and leaves some of them out")
-    return samples
 
 
 def _checked(batch: Batch, way: Way) -> Batch:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_modelcheck import process
-from pytest_modelcheck.errors import ModelCheckError, require
+from pytest_modelcheck.errors import RAISED, ModelCheckError, require, told
 from pytest_modelcheck.evaluation.tensor_data import TensorData, tensor_data
 from pytest_modelcheck.tensors import moved_to
 
@@ -104,6 +104,11 @@ def open_data(data: Any, model: Any = None, stage: str = "test") -> Source:
     module = data if is_lightning(data, "LightningDataModule") else None
     found = _loader_of(data, stage) if module is not None else data
     if isinstance(found, tuple | list) and len(found) == 2 and all(torch.is_tensor(item) for item in found):
+        sizes = [len(item) if item.dim() else 0 for item in found]
+        if sizes[0] != sizes[1]:
+            raise ModelCheckError(
+                f"the data has {sizes[0]:,} inputs and {sizes[1]:,} targets: one target for each input is needed"
+            )
         found = torch.utils.data.TensorDataset(*found)
     if isinstance(found, torch.utils.data.Dataset) or (hasattr(found, "__getitem__") and hasattr(found, "__len__")):
         if isinstance(found, str | bytes | list | tuple | dict):
@@ -170,9 +175,9 @@ def _loader_of(module: Any, stage: str) -> Any:
             module.prepare_data()
             module.setup(stage)
             loader = getattr(module, name)()
-    except Exception as error:
+    except RAISED as error:
         kind = type(module).__name__
-        raise ModelCheckError(f"{kind} gave no {stage} data: {type(error).__name__}: {error}") from error
+        raise ModelCheckError(f"{kind} gave no {stage} data: {told(error)}") from error
     loaders = loader if isinstance(loader, list | tuple) else [loader]
     if len(loaders) != 1:
         raise ModelCheckError(f"{type(module).__name__}.{name}() gave {len(loaders)} loaders: pass one of them")

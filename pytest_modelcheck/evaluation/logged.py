@@ -13,10 +13,11 @@ from typing import Any
 
 from pytest_modelcheck import process
 from pytest_modelcheck.devices import device_of, resolve_device
-from pytest_modelcheck.errors import ModelCheckError, require
+from pytest_modelcheck.errors import RAISED, ModelCheckError, require, told
 from pytest_modelcheck.evaluation.copies import model_copy
 from pytest_modelcheck.evaluation.data import Source, is_lightning, open_data
 from pytest_modelcheck.evaluation.sharing import Asked
+from pytest_modelcheck.memory import memory_advice
 
 # Hooks that Lightning 2 removed: it neither calls them nor says so.
 _REMOVED = (
@@ -74,8 +75,8 @@ def logged_values(asked: Asked) -> tuple[dict[str, Any], Source, str, list[str]]
         data = {"dataloaders": source.loader} if module is None else {"datamodule": module}
         try:
             run(subject, **data, verbose=False)
-        except Exception as error:
-            raise ModelCheckError(f"Trainer.{run.__name__} raised {type(error).__name__}: {error}") from error
+        except RAISED as error:
+            raise ModelCheckError(f"Trainer.{run.__name__} raised {told(error)}{memory_advice(error)}") from error
         finally:
             if module is not None:
                 module.trainer = its_trainer

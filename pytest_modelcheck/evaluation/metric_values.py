@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_modelcheck.errors import ModelCheckError
+from pytest_modelcheck.errors import RAISED, ModelCheckError, told
 from pytest_modelcheck.evaluation.batches import Batch
 from pytest_modelcheck.evaluation.confusion import KINDS
 from pytest_modelcheck.evaluation.predictions import Pass
 from pytest_modelcheck.evaluation.uncertainty import Interval, uncertainty
+from pytest_modelcheck.memory import memory_advice
 from pytest_modelcheck.tensors import copied
 
 if TYPE_CHECKING:
@@ -67,9 +68,9 @@ class Measured:
                 self.metric.update(copied(batch.outputs))
             else:
                 self.metric.update(copied(batch.outputs), copied(batch.targets))
-        except Exception as error:
+        except RAISED as error:
             raise ModelCheckError(
-                f"{batch.where}: {type(self.metric).__name__}.update raised {type(error).__name__}: {error}\n"
+                f"{batch.where}: {type(self.metric).__name__}.update raised {told(error)}\n"
                 f"  outputs {_shape(batch.outputs)}, targets {_shape(batch.targets)}"
             ) from error
         self._outputs.append(batch.outputs)
@@ -86,9 +87,9 @@ class Measured:
             raise ModelCheckError(f"every target is {type(self.metric).__name__}'s ignore_index: nothing is measured")
         try:
             computed = self.metric.compute()
-        except Exception as error:
+        except RAISED as error:
             kind = type(self.metric).__name__
-            raise ModelCheckError(f"{kind}.compute raised {type(error).__name__}: {error}") from error
+            raise ModelCheckError(f"{kind}.compute raised {told(error)}{memory_advice(error)}") from error
         found: list[Value] = []
         # A MetricCollection; any other metric that gives a mapping has made it itself.
         has_members = isinstance(self.metric, torch.nn.ModuleDict)

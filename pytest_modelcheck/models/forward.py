@@ -100,8 +100,14 @@ def _keeping(outputs: list[Any]) -> Note:
 
 
 def first_nonfinite_layer(model: Module, inputs: Any, *, device: str = "") -> str:
-    """The first layer, in the order of the forward pass, whose parameters or output are not finite; `""` if none is."""
+    """What is not finite first, in the order of the forward pass: an input, a parameter, a layer's output.
+
+    `""` where none of them is, or a layer cannot be watched.
+    """
     torch = require_module(model)
+    for path, tensor in tensors_in(inputs):
+        if not is_finite(tensor):
+            return f"the input{f' {path}' if path else ''} is not finite"
     for name, parameter in model.named_parameters():
         if not is_finite(parameter):
             return f"parameter {name} is not finite"
@@ -115,8 +121,13 @@ def first_nonfinite_layer(model: Module, inputs: Any, *, device: str = "") -> st
     with ExitStack() as hooks:
         for name, module in inner:
             hooks.enter_context(_hook(module, _noting(name, order)))
-        observe(model, inputs, device=device)
-    return f"the output of layer {order[0]} is not finite" if order else ""
+        seen = observe(model, inputs, device=device)
+    if order:
+        return f"the output of layer {order[0]} is not finite"
+    is_whole = inner and not any(isinstance(item, torch.jit.ScriptModule) for item in model.modules())
+    if is_whole and any(not is_finite(tensor) for _, tensor in tensors_in(seen.output)):
+        return "the outputs of all layers are finite, and what the forward makes of them is not"
+    return ""
 
 
 def _noting(name: str, order: list[str]) -> Note:

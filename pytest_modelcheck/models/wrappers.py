@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from pytest_modelcheck.errors import ModelCheckError, require
+from pytest_modelcheck.errors import RAISED, ModelCheckError, require, told
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -124,8 +124,6 @@ def _built(factory: Any, place: AbstractContextManager[object]) -> Any:
     try:
         with place:
             return factory()
-    except Exception as error:
+    except RAISED as error:
         where = "" if isinstance(place, nullcontext) else " on the meta device"
-        raise ModelCheckError(
-            f"it cannot be built{where}: {type(error).__name__}: {error}. Give the model itself"
-        ) from error
+        raise ModelCheckError(f"it cannot be built{where}: {told(error)}. Give the model itself") from error

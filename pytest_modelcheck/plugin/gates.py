@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import unittest
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -56,6 +60,32 @@ def check_promises(item: pytest.Function) -> None:
         first, cause = next((pair for pair in broken if pair[0].outcome == "error"), broken[0])
         message = printable_lines("\n\n".join(result.message for result, _ in broken))
         raise_unless_ok(replace(first, message=message), cause)
+
+
+@contextmanager
+def looking_at_what_is_returned(item: pytest.Function) -> Iterator[None]:
+    """Fail a gate that returns the result of a check, at which nobody looks: pytest only warns of it."""
+    state, test = item.stash.get(STATE, None), item.obj
+    if state is None or not state.is_gate or inspect.iscoroutinefunction(test) or inspect.isasyncgenfunction(test):
+        yield
+        return
+
+    @functools.wraps(test)
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        found = test(*args, **kwargs)
+        if isinstance(found, Result) and not any(found is known for known in state.results):
+            raise ModelCheckError(
+                f"not measured: the test returns the result of {found.check}, at which nobody looks. Call "
+                f"assert_{found.check}, which raises where the promise is broken"
+            )
+        return found
+
+    item.obj = watched
+    try:
+        yield
+    finally:
+        item.obj = test
 
 
 def require_function(item: pytest.Item, state: State) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pytest_modelcheck.errors import ModelCheckFailure
+from pytest_modelcheck.errors import ModelCheckFailure, text_of
 from pytest_modelcheck.reports.run import shown_check
 from pytest_modelcheck.result import Part, Result
 from pytest_modelcheck.waivers import Waivers
@@ -138,7 +138,12 @@ def _reason(report: pytest.TestReport, error: BaseException | None) -> str:
         return str(report.longrepr[2]).removeprefix("Skipped: ")
     if error is None:
         return report.longreprtext
-    return f"{report.when}: {type(error).__name__}: {error}" if report.failed else str(error)
+    if not report.failed:
+        return text_of(error)
+    text = text_of(error)
+    if isinstance(error, pytest.FixtureLookupError) and error.msg is None:
+        text = f"there is no fixture {error.argname!r}: write it, or name another one"
+    return f"{report.when}: {type(error).__name__}: {text}"
 
 
 def _own(report: pytest.TestReport, outcome: str, reason: str) -> Row:

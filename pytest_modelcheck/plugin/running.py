@@ -57,7 +57,8 @@ def pytest_fixture_post_finalizer(fixturedef: pytest.FixtureDef[object], request
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
     __tracebackhide__ = True
     gates.check_promises(pyfuncitem)
-    return (yield)
+    with gates.looking_at_what_is_returned(pyfuncitem):
+        return (yield)
 
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from pytest_modelcheck.errors import is_panic
+from pytest_modelcheck.errors import RAISED, is_panic, told
 from pytest_modelcheck.tokenization import layouts, properties
 from pytest_modelcheck.tokenization.properties import Cases
 from pytest_modelcheck.tokenization.subject import Misbehaved, NotAsked, Subject
@@ -88,9 +88,9 @@ def examine(name: str, subject: Subject, texts: Sequence[str]) -> Finding:
     except NotAsked as reason:
         not_asked = str(reason)
     except BaseException as raised:
-        if not isinstance(raised, Exception) and not is_panic(raised):
+        if not isinstance(raised, RAISED) and not is_panic(raised):
             raise
-        error = f"{type(raised).__name__}: {raised}"
+        error = told(raised)
     if not (cases or not_asked or error):
         error = "no text is long enough to measure it: give longer texts"
     seconds = time.perf_counter() - started

@@ -205,7 +205,7 @@ def test_a_nan_is_an_error_with_an_early_stop_as_well(kind, rows):
         model, data = nn.Identity(), MAP_STYLE[kind](scores, labels)
         result = accuracy(model, data, min=1, early_stop=1e-6)
     assert result.outcome == "error"
-    assert result.message.endswith("samples are NaN or infinite")
+    assert result.message.endswith("samples are NaN or infinite; the input is not finite")
 
 
 @pytest.mark.parametrize(

@@ -197,6 +197,13 @@ class LateNaN(nn.Module):
         return self.second(self.first(inputs))
 
 
+class NaNOfItsOwn(LateNaN):
+    """Its layers are sound, and it divides by zero itself."""
+
+    def forward(self, inputs):
+        return self.first(inputs) / 0
+
+
 class Dividing(nn.Module):
     def forward(self, inputs):
         return inputs / 0
@@ -226,19 +233,22 @@ UNMEASURED = [
         "nan in one score",
         nn.Identity,
         (with_score(float("nan")), LABELS),
-        "accuracy of Identity: not measured: batch 0: the scores of 1 of 4 samples are NaN or infinite",
+        "accuracy of Identity: not measured: batch 0: the scores of 1 of 4 samples are NaN or infinite; the input "
+        "is not finite",
     ),
     (
         "infinity",
         nn.Identity,
         (with_score(float("inf")), LABELS),
-        "accuracy of Identity: not measured: batch 0: the scores of 1 of 4 samples are NaN or infinite",
+        "accuracy of Identity: not measured: batch 0: the scores of 1 of 4 samples are NaN or infinite; the input "
+        "is not finite",
     ),
     (
         "minus infinity",
         nn.Identity,
         (with_score(float("-inf")), LABELS),
-        "accuracy of Identity: not measured: batch 0: the scores of 1 of 4 samples are NaN or infinite",
+        "accuracy of Identity: not measured: batch 0: the scores of 1 of 4 samples are NaN or infinite; the input "
+        "is not finite",
     ),
     (
         "nan weights",
@@ -253,6 +263,13 @@ UNMEASURED = [
         DATA,
         "accuracy of LateNaN: not measured: batch 0: the scores of 4 of 4 samples are NaN or infinite; the output of "
         "layer second is not finite",
+    ),
+    (
+        "division by zero behind the layers",
+        NaNOfItsOwn,
+        DATA,
+        "accuracy of NaNOfItsOwn: not measured: batch 0: the scores of 4 of 4 samples are NaN or infinite; the outputs "
+        "of all layers are finite, and what the forward makes of them is not",
     ),
     (
         "a script that divides by zero",
@@ -370,7 +387,7 @@ UNMEASURED = [
         "data that raises",
         nn.Identity,
         Items({0: (SCORES[0], 0)} | {"two": 2}),
-        "accuracy of Identity: not measured: reading the data raised KeyError: 1",
+        "accuracy of Identity: not measured: batch 0: reading the data raised KeyError: 1",
     ),
     (
         "no data",
@@ -414,7 +431,8 @@ def test_a_nan_after_many_good_batches_is_an_error():
     scores[-1, 0] = float("nan")
     result = accuracy(nn.Identity(), (scores, torch.arange(1_000) % 4), min=0.5)
     assert result.message == (
-        "accuracy of Identity: not measured: samples 750 to 999: the scores of 1 of 250 samples are NaN or infinite"
+        "accuracy of Identity: not measured: samples 750 to 999: the scores of 1 of 250 samples are NaN or infinite; "
+        "the input is not finite"
     )
 
 

@@ -273,7 +273,8 @@ BROKEN = [
         lambda: Numbers(lambda numbers, mask: (numbers.log() * mask).sum(1)),
         MASKED,
         RIGHT,
-        "padding_invariant of Numbers: output holds 1 of 1 values that are NaN or infinite, the first at [0, 0].",
+        "padding_invariant of Numbers: output holds 1 of 1 values that are NaN or infinite, the first at [0, 0]: the "
+        "outputs of all layers are finite, and what the forward makes of them is not.",
     ),
     (
         "normalised over the batch",
@@ -326,7 +327,8 @@ BROKEN = [
         lambda: Numbers(not_a_number),
         WORDS,
         {},
-        "order_sensitive of Numbers: output holds 1 of 4 values that are NaN or infinite, the first at [0, 3, 0].",
+        "order_sensitive of Numbers: output holds 1 of 4 values that are NaN or infinite, the first at [0, 3, 0]: the "
+        "outputs of all layers are finite, and what the forward makes of them is not.",
     ),
     (
         "a weight that is nan",

@@ -346,7 +346,10 @@ def test_what_cannot_be_measured_is_an_error(expect, promises, message):
 def test_outputs_that_are_no_numbers_are_an_error(expect, wrong):
     scores = SCORES.clone()
     scores[17, 2] = wrong
-    message = "metric of Identity: not measured: batch 1: the scores of 1 of 10 samples are NaN or infinite"
+    message = (
+        "metric of Identity: not measured: batch 1: the scores of 1 of 10 samples are NaN or infinite; the input is "
+        "not finite"
+    )
     own = DataLoader(Rows(scores, LABELS), batch_size=10)
     expect(metric, nn.Identity(), own, metric=F1, min=0, outcome="error", message=message)
     assert metric(nn.Identity(), (scores, LABELS), metric=F1, min=0).outcome == "error"

@@ -231,7 +231,8 @@ UNMEASURED = [
     (
         "a class of models",
         lambda seed: Wrong,
-        "recipe of <lambda>: not measured: the model of seed 0: type is no torch.nn.Module: give the model itself",
+        "recipe of <lambda>: not measured: the model of seed 0: type is no torch.nn.Module: give the model itself, "
+        "one that is made of the class Wrong",
     ),
     (
         "one class",

@@ -254,7 +254,8 @@ BROKEN = [
         lambda: nn.Identity(),
         torch.tensor([0.0, float("inf")]),
         {"expected": "2", "range": (0, 1)},
-        "shape of Identity: output is not finite: 1 of 2 elements is NaN or infinite, promised from 0 to 1.",
+        "shape of Identity: output is not finite: 1 of 2 elements is NaN or infinite, promised from 0 to 1.\n"
+        "The first: the input is not finite.",
     ),
     (
         "out of range",

@@ -172,7 +172,11 @@ def test_a_promised_id_outside_of_the_vocabulary_fails(uncased):
         (Own([[1, 2]]), "TypeError: 'list' object cannot be interpreted as an integer"),
         (Own([float("nan")]), "TypeError: 'float' object cannot be interpreted as an integer"),
         (Own(None), "TypeError: 'NoneType' object is not iterable"),
-        (None, "AttributeError: 'NoneType' object has no attribute 'encode'"),
+        (
+            None,
+            "NoneType is no tokenizer: it has no encode method. Give a transformers tokenizer, a tokenizers.Tokenizer, "
+            "a SentencePiece processor, a tiktoken encoding, or an object with one",
+        ),
     ],
 )
 def test_what_gives_no_ids_is_an_error(tokenizer, message):

@@ -6,13 +6,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.faults.fault import Fault, Group
-from tests.faults.rows import baselines, forward, hanging, names, world
+from tests.faults.rows import baselines, data, forward, hanging, metrics, models, names, numbers, sessions, usage, world
 
 FILE = Path(__file__).parent / "FAULTS.md"
 
 
 # In the order of the table.
-GROUPS: tuple[Group, ...] = (forward.GROUP, world.GROUP, hanging.GROUP, baselines.GROUP, names.GROUP)
+GROUPS: tuple[Group, ...] = (
+    forward.GROUP,
+    world.GROUP,
+    hanging.GROUP,
+    numbers.GROUP,
+    metrics.GROUP,
+    models.GROUP,
+    data.GROUP,
+    baselines.GROUP,
+    usage.GROUP,
+    sessions.GROUP,
+    names.GROUP,
+)
 
 HEAD = """# What a gate survives, and what it refuses
 

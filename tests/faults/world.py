@@ -7,6 +7,7 @@ import random
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -106,5 +107,8 @@ def pytest_runtest_logreport(report):
 def changed():
     """What differs between the world after collection and the one now, by name; nothing where nothing does."""
     gc.collect()
-    now = world()
+    # A thread that was told to end may take a moment to do so, such as that of a queue whose other side has died.
+    end = time.monotonic() + 5
+    while (now := world())["threads of Python"] != BEFORE["threads of Python"] and time.monotonic() < end:
+        time.sleep(0.02)
     return [f"{name}: {BEFORE[name]} -> {now[name]}" for name in BEFORE if now[name] != BEFORE[name]]

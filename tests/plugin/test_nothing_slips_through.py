@@ -143,6 +143,74 @@ def test_a_result_whose_parts_were_all_skipped_is_not_let_through(small_check: p
     assert result.ret == pytest.ExitCode.TESTS_FAILED
 
 
+NO_FIXTURE = """
+import pytest
+
+@pytest.mark.modelcheck_small(at_most=9, number="no_such")
+def test_asked(): ...
+"""
+
+
+def test_a_fixture_that_is_not_there_is_named_in_the_report(small_check: pytest.Pytester):
+    small_check.makepyfile(test_it=NO_FIXTURE)
+    result, report = run(small_check)
+    assert (result.ret, len(report["rows"])) == (pytest.ExitCode.TESTS_FAILED, 1)
+    assert report["rows"][0]["message"] == (
+        "setup: FixtureLookupError: there is no fixture 'no_such': write it, or name another one"
+    )
+
+
+MUTE = """
+import pytest
+
+class Mute(Exception):
+    def __str__(self):
+        return str(1 / 0)
+
+@pytest.mark.modelcheck
+def test_mute(): raise Mute
+"""
+
+
+def test_an_exception_that_cannot_be_written_breaks_no_report(small_check: pytest.Pytester):
+    small_check.makepyfile(test_it=MUTE)
+    result, report = run(small_check)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert [row["message"] for row in report["rows"]] == ["call: Mute: <its text cannot be read: ZeroDivisionError>"]
+
+
+RETURNED = """
+import pytest
+from conftest import small
+
+@pytest.mark.modelcheck
+def test_returned(): return small{form}(5, at_most={at_most})
+
+class TestMethods:
+    @pytest.mark.modelcheck
+    def test_returned(self): return small{form}(5, at_most={at_most})
+"""
+
+
+@pytest.mark.parametrize("at_most", [1, 9])
+def test_a_result_that_is_returned_is_no_pass(small_check: pytest.Pytester, at_most: int):
+    small_check.makepyfile(test_it=RETURNED.format(form="", at_most=at_most))
+    result, report = run(small_check, "-W", "ignore::pytest.PytestReturnNotNoneWarning")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert {row["message"] for row in report["rows"]} == {
+        "call: ModelCheckError: not measured: the test returns the result of small, at which nobody looks. Call "
+        "assert_small, which raises where the promise is broken"
+    }
+    assert outcomes(report) == [("TestMethods::test_returned", "error"), ("test_returned", "error")]
+
+
+def test_a_result_that_was_looked_at_may_be_returned(small_check: pytest.Pytester):
+    small_check.makepyfile(test_it=RETURNED.format(form=".assert_form", at_most=9))
+    result, report = run(small_check, "-W", "ignore::pytest.PytestReturnNotNoneWarning")
+    assert result.ret == pytest.ExitCode.OK
+    assert outcomes(report) == [("TestMethods::test_returned", "passed"), ("test_returned", "passed")]
+
+
 CAUGHT = """
 import pytest
 from pytest_modelcheck import ModelCheckError, assert_parameters

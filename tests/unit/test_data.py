@@ -355,3 +355,9 @@ def test_a_stream_read_by_several_workers_is_refused():
         "an iterable data set with 2 workers gives every sample 2 times unless it shards itself, which cannot be seen. "
         "Evaluate with num_workers=0 or 1"
     )
+
+
+def test_a_pair_has_one_target_for_each_input():
+    with pytest.raises(ModelCheckError) as raised:
+        open_data((X, Y[:9]))
+    assert str(raised.value) == "the data has 10 inputs and 9 targets: one target for each input is needed"

@@ -312,6 +312,31 @@ def test_a_problem_is_told_again_to_the_next_gate():
     assert not run.finished
 
 
+@pytest.mark.parametrize("most", [10, 100])
+def test_a_model_that_takes_no_more_than_its_own_batches_is_judged_in_them(most):
+    sizes = []
+
+    class Small(nn.Module):
+        def forward(self, inputs):
+            if len(inputs) > most:
+                raise MemoryError
+            sizes.append(len(inputs))
+            return inputs
+
+    assert_same(Small(), DataLoader(TensorDataset(X, Y), batch_size=7))
+    assert 7 in sizes
+
+
+def test_it_is_told_which_of_the_users_own_batches_went_wrong():
+    model = nn.Identity()
+    for late, where in ((20, "batch 2"), (390, "batch 55")):
+        scores = X.clone()
+        scores[late] = torch.nan
+        with pytest.raises(ModelCheckError) as raised:
+            Pass(model, open_data(DataLoader(TensorDataset(scores, Y), batch_size=7))).read()
+        assert str(raised.value).startswith(f"{where}: the scores of 1 of ")
+
+
 def test_a_data_set_that_ends_early_is_no_finished_pass():
     class Short(DataLoader):
         def __iter__(self):

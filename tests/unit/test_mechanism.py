@@ -203,6 +203,11 @@ def test_a_kept_promise_returns_its_result():
     assert size(3, at_most=3).ok
 
 
+class Mute(Exception):
+    def __str__(self):
+        return str(1 / 0)
+
+
 def test_a_broken_promise_raises_a_failure():
     with pytest.raises(ModelCheckFailure) as raised:
         size.assert_form(4, at_most=3, unit="m")
@@ -215,11 +220,14 @@ def test_a_broken_promise_raises_a_failure():
     ("error", "message"),
     [
         (ZeroDivisionError("division by zero"), "not measured: ZeroDivisionError: division by zero"),
-        (AssertionError(), "not measured: AssertionError: "),
+        (AssertionError(), "not measured: AssertionError"),
         (ModelCheckFailure("another promise"), "not measured: ModelCheckFailure: another promise"),
         (MemoryError("full"), "not measured: MemoryError: full"),
-        (StopIteration(), "not measured: StopIteration: "),
+        (StopIteration(), "not measured: StopIteration"),
         (ModelCheckError("the data is empty"), "not measured: the data is empty"),
+        (SystemExit(0), "not measured: SystemExit: 0"),
+        (ValueError("x" * 2_001), f"not measured: ValueError: {'x' * 2_000}... (2,001 characters)"),
+        (Mute(), "not measured: Mute: <its text cannot be read: ZeroDivisionError>"),
     ],
 )
 def test_an_exception_inside_is_an_error_and_no_pass(error, message):

@@ -211,7 +211,7 @@ def test_samples_that_cannot_be_read_are_told_by_the_pass():
     run = shared_pass(Asked(model, Own(give)), shared)
     with pytest.raises(ModelCheckError) as raised:
         run.read()
-    assert str(raised.value) == "reading the data raised OSError: disk"
+    assert str(raised.value) == "batch 1: reading the data raised OSError: disk"
 
 
 def one_step(model, batch):

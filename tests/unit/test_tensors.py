@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict, UserDict, namedtuple
 from dataclasses import dataclass
 
@@ -145,6 +146,24 @@ def test_a_forward_that_raises_is_told_with_the_shapes(inputs, shown):
     assert isinstance(raised.value.__cause__, KeyError)
 
 
+def test_it_is_told_where_inputs_are_that_are_not_on_the_cpu():
+    class Elsewhere(torch.Tensor):
+        device = torch.device("cuda:1")
+
+    with pytest.raises(ModelCheckError) as raised:
+        called(nn.Linear(4, 3), torch.zeros(2, 5).as_subclass(Elsewhere))
+    assert str(raised.value).splitlines()[-1] == "  inputs: input [2, 5] on cuda:1"
+
+
+def test_a_forward_that_ends_the_process_has_raised():
+    class Leaving(nn.Module):
+        def forward(self, inputs):
+            sys.exit(0)
+
+    with pytest.raises(ModelCheckError, match="^forward raised SystemExit: 0\n"):
+        called(Leaving(), torch.zeros(1))
+
+
 @pytest.mark.parametrize(
     ("tensor", "finite"),
     [
@@ -165,12 +184,20 @@ def test_nan_and_infinity_are_seen(tensor, finite):
 
 @pytest.mark.parametrize(
     ("value", "name"),
-    [(None, "NoneType"), ("model.pt", "str"), (nn.Linear, "type"), (len, "builtin_function_or_method")],
+    [(None, "NoneType"), ("model.pt", "str"), (len, "builtin_function_or_method")],
 )
 def test_what_is_no_module_is_refused(value, name):
     with pytest.raises(ModelCheckError) as raised:
         require_module(value)
     assert str(raised.value) == f"{name} is no torch.nn.Module: give the model itself"
+
+
+def test_a_class_of_models_is_no_model():
+    with pytest.raises(ModelCheckError) as raised:
+        require_module(nn.Linear)
+    assert str(raised.value) == (
+        "type is no torch.nn.Module: give the model itself, one that is made of the class Linear"
+    )
 
 
 def test_a_module_gives_torch():
