@@ -47,6 +47,19 @@ class MissingDependency(ModelCheckError):
     __module__ = "pytest_modelcheck"
 
 
+def told(error: BaseException) -> str:
+    """The class of an exception and its text, also where that cannot be made.
+
+    >>> told(ValueError("no such layer"))
+    'ValueError: no such layer'
+    """
+    try:
+        text = str(error)
+    except Exception:
+        text = "<its text cannot be made>"
+    return f"{type(error).__name__}: {text}"
+
+
 def is_panic(error: BaseException) -> bool:
     """Whether a library written in Rust has panicked, which Python is told by an exception of no usual kind."""
     return type(error).__module__ == "pyo3_runtime"

@@ -124,6 +124,7 @@ VALUES = {
     "generator": dict(evidence={"x": (n for n in range(3))}),
     "subclass": dict(evidence={"x": Odd(0.5), "n": Count(3), "t": True}, margin=Odd(0.5)),
     "surrogate": dict(evidence={"x\\ud800": "y\\udfff"}),
+    "secret": dict(evidence={"https://me:pass@host": ["/home/me/m.pt"]}),
 }
 
 @check
@@ -147,6 +148,7 @@ EVIDENCE = {
     "generator": {"x": "<generator>"},
     "subclass": {"x": 0.5, "n": 3, "t": True},
     "surrogate": {"x\\ud800": "y\\udfff"},
+    "secret": {"https://…@host": ["~/m.pt"]},
     "texts": {},
 }
 
