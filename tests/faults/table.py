@@ -6,13 +6,26 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.faults.fault import Fault, Group
-from tests.faults.rows import forward, hanging, world
+from tests.faults.rows import checkpoints, files, folders, forward, hanging, network, promises, secrets, texts, world
 
 FILE = Path(__file__).parent / "FAULTS.md"
 
 
 # In the order of the table.
-GROUPS: tuple[Group, ...] = (forward.GROUP, world.GROUP, hanging.GROUP)
+GROUPS: tuple[Group, ...] = (
+    forward.GROUP,
+    world.GROUP,
+    hanging.GROUP,
+    checkpoints.CODE,
+    checkpoints.LIES,
+    promises.GROUP,
+    texts.GROUP,
+    secrets.GROUP,
+    files.DATA,
+    files.SETTINGS,
+    folders.GROUP,
+    network.GROUP,
+)
 
 HEAD = """# What a gate survives, and what it refuses
 
