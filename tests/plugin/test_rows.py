@@ -233,6 +233,17 @@ def test_each_part_is_a_row_with_an_outcome_of_its_own(pytester, run_gates, proc
     ]
 
 
+@pytest.mark.parametrize(("outcomes", "passed"), [("passed xfailed", True), ("passed xpassed", False)])
+def test_a_part_that_is_kept_against_expectation_fails_the_run(pytester, run_gates, outcomes, passed):
+    pytester.makeconftest(PARTED)
+    gate = f"import pytest\n@pytest.mark.modelcheck_parted(outcomes={outcomes!r})\ndef test_it(): ...\n"
+    pytester.makepyfile(test_it=gate)
+    result, _ = run_gates()
+    result.assert_outcomes(passed=int(passed), failed=int(not passed))
+    report = json.loads((pytester.path / "rows.json").read_text(encoding="utf-8"))
+    assert (report["passed"], result.ret == pytest.ExitCode.OK) == (passed, passed)
+
+
 def test_a_gate_whose_process_ended_has_a_row(small_check, run_gates):
     small_check.makepyfile(
         test_it="""

@@ -30,7 +30,9 @@ def tokenizer():
     words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     return {kind}(tokenizer_object=words, unk_token="[UNK]", chat_template={template!r})
 
-@pytest.mark.modelcheck_tokenizer_conforms(texts=["a b b a b a a b a b b a", "b a"], level="letters", expected_failures={expected})
+TEXTS = ["a b b a b a a b a b b a", "b a"]
+
+@pytest.mark.modelcheck_tokenizer_conforms(texts=TEXTS, level="letters", expected_failures={expected})
 def test_fault(): ...
 '''
 
