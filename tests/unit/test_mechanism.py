@@ -240,7 +240,7 @@ class Silent(Exception):
 
 class Mute:
     def __repr__(self):
-        raise ValueError("no text")
+        raise RuntimeError("no text")
 
 
 @check
