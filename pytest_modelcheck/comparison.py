@@ -28,23 +28,28 @@ class Comparison:
 def exact(value: object) -> Fraction | None:
     """The value as an exact fraction, floats read as the decimal they print as; `None` where it is no finite number.
 
-    Integers, floats, `Decimal`, `Fraction`, numpy scalars and 0-d tensors are numbers; booleans and strings are not.
+    Integers, floats, `Decimal`, `Fraction`, numpy scalars and 0-d tensors are numbers; booleans and strings are not. Of
+    a class that inherits from a number's, the number counts, whatever the class makes of comparisons.
 
     >>> exact(0.07) * 100
     Fraction(7, 1)
     >>> exact(float("nan")) is None and exact(True) is None and exact("0.9") is None
     True
     """
-    if isinstance(value, bool | str | bytes):
+    kind = type(value)  # what an object says of its own class is not believed
+    if issubclass(kind, bool | str | bytes):
         return None
-    if isinstance(value, int | Fraction):
-        return Fraction(value)
-    if isinstance(value, float):
+    if issubclass(kind, int):
+        return Fraction(int.__index__(value))  # type: ignore[arg-type]
+    if issubclass(kind, float):
         # float.__repr__, because a subclass may print fewer digits, and numpy can be told to.
-        return Fraction(float.__repr__(value)) if math.isfinite(value) else None
-    if isinstance(value, Decimal):
+        return Fraction(float.__repr__(value)) if math.isfinite(value) else None  # type: ignore[arg-type]
+    if issubclass(kind, Decimal):
+        plain = Decimal(value)  # type: ignore[arg-type]
         # A decimal may carry an exponent whose fraction fits no memory; a float's range is enough for a promise.
-        return Fraction(value) if value.is_finite() and abs(value.adjusted()) <= 400 else None
+        return Fraction(plain) if plain.is_finite() and abs(plain.adjusted()) <= 400 else None
+    if issubclass(kind, Fraction):
+        return Fraction.__pos__(value)  # type: ignore[arg-type]
     return _scalar(value)
 
 
@@ -75,15 +80,18 @@ def promised_number(name: str, value: object, *, low: int | None = None, high: i
     number = exact(value)
     if number is None or (low is not None and number < low) or (high is not None and number > high):
         bounds = f" from {low} to {high}" if high is not None else f" of at least {low}" if low is not None else ""
-        raise ConfigError(f"{name}={_shown(value)}: a {'finite ' if not bounds else ''}number{bounds} is expected")
+        raise ConfigError(f"{name}={shown(value)}: a {'finite ' if not bounds else ''}number{bounds} is expected")
     return number
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """The value as Python writes it, or its class where it cannot be written."""
     try:
         return repr(value)
     except ValueError:  # Python does not write out integers of thousands of digits
         return f"<{type(value).__name__} of too many digits>"
+    except Exception:
+        return f"<{type(value).__name__}>"
 
 
 def at_least(measured: object, promised: Fraction) -> Comparison:
@@ -100,14 +108,14 @@ def equal(measured: object, promised: Fraction) -> Comparison:
     """Whether `measured == promised`, exactly."""
     value = exact(measured)
     if value is None:
-        return Comparison(ok=False, margin=None, problem=f"{_shown(measured)} is not a finite number")
+        return Comparison(ok=False, margin=None, problem=f"{shown(measured)} is not a finite number")
     return Comparison(ok=value == promised, margin=None)
 
 
 def _compare(measured: object, promised: Fraction, *, sign: int) -> Comparison:
     value = exact(measured)
     if value is None:
-        return Comparison(ok=False, margin=None, problem=f"{_shown(measured)} is not a finite number")
+        return Comparison(ok=False, margin=None, problem=f"{shown(measured)} is not a finite number")
     room = (value - promised) * sign
     return Comparison(ok=room >= 0, margin=_as_float(room / max(Fraction(1), abs(promised))))
 

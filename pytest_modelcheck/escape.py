@@ -1,6 +1,16 @@
-"""Foreign text made inert: what is shown of it can neither move a cursor nor start a line of its own."""
+"""Foreign text made inert: it moves no cursor, starts no line of its own, and tells no secret."""
 
 from __future__ import annotations
+
+import re
+
+# Who asks, before the host of a URL; and what opens a door, behind its question mark.
+_USER = re.compile(r"(?<=://)[^/?#\s]*@")
+_KEY = re.compile(
+    r"([?&][\w.%-]*(?:token|key|secret|passw(?:or)?d|signature|credential|sig)=)[^&#\s'\"<>]+", re.IGNORECASE
+)
+
+_HOME = re.compile(r"(?<![\w.-])(?:/home|/Users|[A-Za-z]:[\\/]+Users)[\\/]+[^\\/\s'\":,;)]+")
 
 
 def printable(text: str) -> str:
@@ -15,3 +25,22 @@ def printable(text: str) -> str:
 def printable_lines(text: str) -> str:
     """The same for a text of several lines."""
     return "\n".join(map(printable, text.split("\n")))
+
+
+def without_credentials(text: str) -> str:
+    """The text without the users, passwords and keys that URLs in it have.
+
+    >>> without_credentials("403 of https://me:pass@host/m.pt?part=1&token=abc")
+    '403 of https://…@host/m.pt?part=1&token=…'
+    """
+    return _KEY.sub(r"\1…", _USER.sub("…@", text)) if "://" in text else text
+
+
+def discreet(text: str) -> str:
+    """The text without credentials, and without the names of people that paths of their homes have.
+
+    >>> discreet("no /home/alice/models/m.pt")
+    'no ~/models/m.pt'
+    """
+    text = without_credentials(text)
+    return _HOME.sub("~", text) if "/home" in text or "Users" in text else text

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Annotated, Any, Generic, ParamSpec, get_args, get_origin, get_type_hints
 
 from pytest_modelcheck import leaks, process
+from pytest_modelcheck.comparison import shown
 from pytest_modelcheck.context import current
 from pytest_modelcheck.errors import (
     RAISED,
@@ -24,8 +25,9 @@ from pytest_modelcheck.errors import (
     is_panic,
     told,
 )
-from pytest_modelcheck.escape import printable_lines
+from pytest_modelcheck.escape import printable_lines, without_credentials
 from pytest_modelcheck.result import Result
+from pytest_modelcheck.settled import settled
 
 P = ParamSpec("P")
 
@@ -83,6 +85,7 @@ class Check(Generic[P]):
         """The result, and the exception of the subject's own that stood in the way of measuring, if there was one."""
         __tracebackhide__ = True
         self._require_subjects(args)
+        kwargs = {name: settled(value) for name, value in kwargs.items()}
         self.validate(kwargs)
         started = time.perf_counter()
         with process.preserved_world() as changes:
@@ -91,13 +94,13 @@ class Check(Generic[P]):
         if current().strict_leaks:
             result = leaks.judged(result)
         subject = result.subject or _name_of(args[0])
-        message = result.message and printable_lines(f"{self.name} of {subject}: {result.message}")
+        message = result.message and _inert(f"{self.name} of {subject}: {result.message}")
         return replace(
             result,
             check=self.name,
             subject=subject,
             message=message,
-            parts=tuple(replace(part, message=printable_lines(part.message)) for part in result.parts),
+            parts=tuple(replace(part, message=_inert(part.message)) for part in result.parts),
             seconds=time.perf_counter() - started,
         ), cause
 
@@ -128,7 +131,7 @@ class Check(Generic[P]):
         for name, fixture in fixtures.items():
             if not isinstance(fixture, str):
                 raise ConfigError(f"{self.marker}({name}=...) is the name of a fixture, not {fixture!r}")
-        promises = {name: value for name, value in kwargs.items() if name not in self.subjects}
+        promises = {name: settled(value) for name, value in kwargs.items() if name not in self.subjects}
         self.validate(promises)
         return BoundMarker(self, tuple(fixtures.values()), promises)
 
@@ -138,7 +141,7 @@ class Check(Generic[P]):
             raise ConfigError(f"{self.name} takes {expected}, but {len(args)} positional arguments were given")
 
     def _measure(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Result, BaseException | None]:
-        promised = ", ".join(f"{name}={value!r}" for name, value in kwargs.items())
+        promised = ", ".join(f"{name}={shown(value)}" for name, value in kwargs.items())
         try:
             result = self.function(*args, **kwargs)
         except ConfigError:
@@ -151,8 +154,8 @@ class Check(Generic[P]):
             if not isinstance(error, RAISED) and not is_panic(error):
                 raise
             return _unmeasured(promised, f"not measured: {told(error)}"), error
-        if not isinstance(result, Result):
-            return _unmeasured(promised, f"not measured: the check returned {result!r}, not a Result"), None
+        if not issubclass(type(result), Result):  # what it says of its own class is not believed
+            return _unmeasured(promised, f"not measured: the check returned {shown(result)}, not a Result"), None
         return result, None
 
 
@@ -218,6 +221,10 @@ def _assert_form(owner: Check[P]) -> Callable[P, Result]:
 
 def _unmeasured(promised: str, message: str) -> Result:
     return Result(outcome="error", promised=promised, measured="not measured", message=message)
+
+
+def _inert(text: str) -> str:
+    return printable_lines(without_credentials(text))
 
 
 def _name_of(subject: object) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, get_args
 
+from pytest_modelcheck.settled import settled
+
 Outcome = Literal["passed", "failed", "error"]
 
 PartOutcome = Literal["passed", "failed", "error", "skipped", "xfailed", "xpassed"]
@@ -74,6 +76,7 @@ class Part:
     number: Number | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "outcome", settled(self.outcome))
         known = get_args(PartOutcome)
         if self.outcome not in known:
             raise ValueError(f"the outcome of a part is one of {', '.join(known)}, not {self.outcome!r}")
@@ -128,6 +131,7 @@ class Result:
     history: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "outcome", settled(self.outcome))
         if self.outcome not in _OUTCOMES:
             raise ValueError(f"an outcome is one of {', '.join(_OUTCOMES)}, not {self.outcome!r}")
         if self.margin is not None and not math.isfinite(self.margin):

@@ -13,6 +13,9 @@ from typing import Any
 from pytest_modelcheck.errors import ConfigError
 from pytest_modelcheck.result import Result
 
+# How much of a gate's name a message has.
+_LONGEST_NAME = 200
+
 _KEYS = ("reason", "owner", "expires", "check")
 
 # A test's name, with brackets that may hold anything, and what comes after a colon of its own.
@@ -107,38 +110,39 @@ def parse_waivers(table: object) -> list[Waiver]:
 
 
 def _parsed(gate: str, entry: object) -> Waiver:
+    name = gate if len(gate) <= _LONGEST_NAME else f"{gate[:_LONGEST_NAME]}…"
     if "::" not in gate:
-        raise ConfigError(f'the waiver of {gate} is of no test: write its name in quotes, "tests/test_it.py::test_it"')
+        raise ConfigError(f'the waiver of {name} is of no test: write its name in quotes, "tests/test_it.py::test_it"')
     if not isinstance(entry, Mapping):
-        raise ConfigError(f"the waiver of {gate} is a table with reason, owner and expires, not {entry!r}")
+        raise ConfigError(f"the waiver of {name} is a table with reason, owner and expires, not {entry!r}")
     for key in entry:
         if key not in _KEYS:
             close = difflib.get_close_matches(key, _KEYS, n=1)
             hint = f" (did you mean {close[0]!r}?)" if close else ""
-            raise ConfigError(f"the waiver of {gate} has no key {key!r}{hint}; its keys are {', '.join(_KEYS)}")
-    texts = {name: _text(gate, name, entry.get(name, "")) for name in ("reason", "owner", "check")}
-    for name, why in (("reason", "say why it may fail"), ("owner", "say who will mend it")):
-        if not texts[name]:
-            raise ConfigError(f"the waiver of {gate} has no {name}: {why}")
-    return Waiver(gate, expires=_day(gate, entry.get("expires")), **texts)
+            raise ConfigError(f"the waiver of {name} has no key {key!r}{hint}; its keys are {', '.join(_KEYS)}")
+    texts = {key: _text(name, key, entry.get(key, "")) for key in ("reason", "owner", "check")}
+    for key, why in (("reason", "say why it may fail"), ("owner", "say who will mend it")):
+        if not texts[key]:
+            raise ConfigError(f"the waiver of {name} has no {key}: {why}")
+    return Waiver(gate, expires=_day(name, entry.get("expires")), **texts)
 
 
-def _text(gate: str, name: str, value: object) -> str:
+def _text(name: str, key: str, value: object) -> str:
     if not isinstance(value, str):
-        raise ConfigError(f"the waiver of {gate}: {name} is a text, not {value!r}")
+        raise ConfigError(f"the waiver of {name}: {key} is a text, not {value!r}")
     return "".join(filter(str.isprintable, value)).strip()
 
 
-def _day(gate: str, value: Any) -> datetime.date:
+def _day(name: str, value: Any) -> datetime.date:
     if isinstance(value, str):
         with suppress(ValueError):
             value = datetime.date.fromisoformat(value)
     if isinstance(value, datetime.datetime):
         value = value.date()
     if value is None:
-        raise ConfigError(f"the waiver of {gate} has no expires: say until which day it may fail, expires = 2030-01-31")
+        raise ConfigError(f"the waiver of {name} has no expires: say until which day it may fail, expires = 2030-01-31")
     if not isinstance(value, datetime.date):
-        raise ConfigError(f"the waiver of {gate}: expires is a day such as 2030-01-31, not {value!r}")
+        raise ConfigError(f"the waiver of {name}: expires is a day such as 2030-01-31, not {value!r}")
     return value
 
 

@@ -33,7 +33,7 @@ FLOORS = (
         "waivers",
         "strict_json",
     ),
-    ("result", "errors", "comparison", "escape", "__version__"),
+    ("result", "errors", "comparison", "escape", "settled", "__version__"),
 )
 
 # Parts of one floor that do not know each other.

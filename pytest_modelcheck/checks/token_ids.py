@@ -81,7 +81,7 @@ def token_ids(
 def _encoder(tokenizer: Any) -> Callable[[str], list[int]]:
     """What gives the ids of a text as a model gets them, with the special tokens that the tokenizer adds."""
     # A transformers tokenizer forgets the padding and truncation of its backend when it is called: a copy is.
-    if is_transformers(tokenizer):
+    if is_transformers(tokenizer) or isinstance(tokenizer, str):  # which has an encode of another kind, and is refused
         return subject_of(tokenizer).encoded
     if not callable(getattr(tokenizer, "encode", None)):
         raise ModelCheckError(

@@ -31,7 +31,10 @@ class NoInterval(Exception):
 
 def values_of(metric: Any) -> list[float]:
     """The value that an updated metric computes, flat: one number, or one for each element."""
-    values: list[float] = metric.compute().detach().cpu().double().reshape(-1).tolist()
+    value = metric.compute()
+    if not hasattr(value, "detach"):
+        raise NoInterval(f"its value is no tensor but {type(value).__name__}")
+    values: list[float] = value.detach().cpu().double().reshape(-1).tolist()
     return values
 
 

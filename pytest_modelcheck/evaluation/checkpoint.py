@@ -104,6 +104,8 @@ def _located(path: str | Path, folder: Path | None) -> Path:
         return file
     if other := next(filter(Path.is_dir, tried), None):
         raise _refusal(other, "is a folder, and a checkpoint is a file", f"name a file of {_listed(other)}")
+    if other := next(filter(Path.exists, tried), None):  # it may have no end, and nobody may ever write into it
+        raise _refusal(other, "is a pipe or a device, and a checkpoint is a file", "copy the weights into one")
     homes = [place.parent for place in tried if place.parent.is_dir()]
     if tried[0].name in ("best", "last") and homes:
         home = next((home for home in homes if any(home.glob("*.ckpt"))), homes[-1])

@@ -24,6 +24,9 @@ _FILES: Mapping[str, tuple[str, str]] = MappingProxyType(
     }
 )
 
+# None of them comes near: what is larger, or has no end, is not read for its checksum.
+_LARGEST = 50_000_000
+
 
 def mnist_test_split(root: Path) -> Any:
     """Torchvision's `MNIST(root, train=False, transform=ToTensor())`: 10,000 images `[1, 28, 28]` in 0..1, and labels.
@@ -55,16 +58,21 @@ def _prepare(path: Path, unpacked: str, packed: str) -> None:
 
 
 def _verify(path: Path, expected: str) -> None:
+    size = path.stat().st_size
+    if not path.is_file() or size > _LARGEST:
+        found = f"it has {size:,} bytes, expected at most {_LARGEST:,}" if path.is_file() else "it is no regular file"
+        raise _not_canonical(path, found)
     digest = hashlib.md5(usedforsecurity=False)
     with path.open("rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)
     found = digest.hexdigest()
     if found != expected:
-        raise ModelCheckError(
-            f"{path} is not the canonical file: its md5 is {found}, expected {expected} ({path.stat().st_size:,} "
-            "bytes). Delete it and fetch or unpack it again"
-        )
+        raise _not_canonical(path, f"its md5 is {found}, expected {expected} ({size:,} bytes)")
+
+
+def _not_canonical(path: Path, found: str) -> ModelCheckError:
+    return ModelCheckError(f"{path} is not the canonical file: {found}. Delete it and fetch or unpack it again")
 
 
 def _unpack(archive: Path, path: Path) -> None:

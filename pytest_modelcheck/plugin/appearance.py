@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pytest_modelcheck.escape import printable_lines
+from pytest_modelcheck.escape import discreet, printable_lines
 from pytest_modelcheck.plugin.rows import Row
 from pytest_modelcheck.reports.github import defuse
 
@@ -28,13 +28,17 @@ def show_message_first(report: pytest.TestReport, excinfo: pytest.ExceptionInfo[
     cause = excinfo.value.__cause__
     if cause is not None:
         raised = pytest.ExceptionInfo.from_exception(cause).getrepr(style="short")
-        report.sections.append(("where it was raised", defuse(printable_lines(str(raised)))))
+        report.sections.append(("where it was raised", _inert(str(raised))))
 
 
 def make_inert(longrepr: Any) -> None:
     """Escape what a model or a file has put into a traceback: a terminal would obey it, and xdist may not carry it."""
     for traceback, crash, _ in getattr(longrepr, "chain", ()):
         for entry in traceback.reprentries:
-            entry.lines = [defuse(printable_lines(line.expandtabs())) for line in entry.lines]
+            entry.lines = [_inert(line.expandtabs()) for line in entry.lines]
         if crash is not None:
-            crash.message = defuse(printable_lines(crash.message))
+            crash.message = _inert(crash.message)
+
+
+def _inert(text: str) -> str:
+    return defuse(printable_lines(discreet(text)))

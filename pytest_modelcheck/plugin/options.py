@@ -16,6 +16,7 @@ import pytest
 
 from pytest_modelcheck.devices import missing_device, parse_devices
 from pytest_modelcheck.errors import ConfigError, MissingDependency
+from pytest_modelcheck.escape import printable_lines
 
 if TYPE_CHECKING:
     from pytest_modelcheck.baselines.store import Update
@@ -179,7 +180,7 @@ def read_settings(config: pytest.Config) -> Settings:
         if settings.enabled and not is_worker(config):
             _require_devices(settings.devices)
     except (ConfigError, MissingDependency) as error:
-        raise pytest.UsageError(f"modelcheck: {error}") from None
+        raise pytest.UsageError(f"modelcheck: {printable_lines(str(error))}") from None
     return settings
 
 

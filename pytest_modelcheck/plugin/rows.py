@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pytest_modelcheck.errors import ModelCheckFailure, text_of
+from pytest_modelcheck.escape import discreet
 from pytest_modelcheck.reports.run import shown_check
 from pytest_modelcheck.result import Part, Result
 from pytest_modelcheck.waivers import Waivers
@@ -78,13 +79,13 @@ def _phase_rows(report: pytest.TestReport, checks: list[Row], error: BaseExcepti
         broke = "skipped" if outcome == "xfailed" and not expected else outcome
         rows = checks or [_own(report, broke, reason)]
         # A broken promise may be expected; one that could not be measured is no promise that was looked at.
-        return [plain({**row, "outcome": _expected(row, outcome)}) for row in rows]
+        return [_as_row({**row, "outcome": _expected(row, outcome)}) for row in rows]
     if report.passed:  # the test itself expected what broke, and caught it; what was not measured, nobody could expect
         checks = [{**row, "outcome": _CAUGHT.get(row["outcome"], row["outcome"])} for row in checks]
     told = any(row["outcome"] in _BROKEN for row in checks) if report.failed else bool(checks)
     if not told or report.skipped or report.when == "setup":
         checks.append(_own(report, _outcome(report, error), _reason(report, error)))
-    return [plain(row) for row in checks]
+    return [_as_row(row) for row in checks]
 
 
 def _expected(row: Row, outcome: str) -> str:
@@ -98,7 +99,7 @@ def lost_rows(report: pytest.TestReport) -> list[Row]:
     """The row of a test whose process ended while it ran: its report belongs to no phase and carries no rows."""
     if report.when in ("setup", "call", "teardown"):
         return []
-    return [plain(_own(report, "error", f"not measured: {report.longrepr}"))]
+    return [_as_row(_own(report, "error", f"not measured: {report.longrepr}"))]
 
 
 def _checked(report: pytest.TestReport, result: Result) -> list[Row]:
@@ -168,6 +169,24 @@ def _own(report: pytest.TestReport, outcome: str, reason: str) -> Row:
     }
 
 
+def _as_row(row: Row) -> Row:
+    """The row in JSON's own types, without what is nobody's business; its test keeps its name, which waivers have."""
+    found = plain(row)
+    return {key: item if key in ("gate", "file") else _discreet(item) for key, item in found.items()}
+
+
+def _discreet(value: Any) -> Any:
+    if isinstance(value, str):
+        return discreet(value)
+    if isinstance(value, dict):
+        return {discreet(key): _discreet(item) for key, item in value.items()}
+    return [_discreet(item) for item in value] if isinstance(value, list) else value
+
+
+def _unicode(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def plain(value: Any, depth: int = 0) -> Any:
     """The value in JSON's own types, which xdist carries and every file takes; of anything else, the type's name.
 
@@ -179,7 +198,7 @@ def plain(value: Any, depth: int = 0) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+        return _unicode(value)
     if isinstance(value, int):
         bits = value.bit_length()
         return int(value) if bits < _LONGEST else f"<{type(value).__name__} of {bits:,} bits>"

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pytest_modelcheck.errors import ConfigError
+from pytest_modelcheck.escape import printable
 from pytest_modelcheck.plugin.options import is_worker
 from pytest_modelcheck.plugin.rows import Row
 from pytest_modelcheck.plugin.selection import Selection
@@ -35,7 +36,7 @@ def read_waivers(config: pytest.Config) -> None:
         given = [given_waiver(text) for text in texts]
         every = [*_written(config.rootpath / "pyproject.toml"), *given]
     except ConfigError as error:
-        raise pytest.UsageError(f"modelcheck: {error}") from None
+        raise pytest.UsageError(f"modelcheck: {printable(str(error))}") from None
     config.stash[_WAIVERS] = Waivers(every, datetime.datetime.now(datetime.timezone.utc).date())
 
 
@@ -65,6 +66,8 @@ def _written(path: Path) -> list[Waiver]:
         import tomli as tomllib  # pytest brings it
     try:
         tool = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {})
+    except RecursionError:
+        raise ConfigError(f"{path} cannot be read: it is nested too deeply") from None
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from None
     table: Any = tool.get("modelcheck", {}) if isinstance(tool, dict) else {}

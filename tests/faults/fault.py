@@ -23,6 +23,8 @@ class Fault:
     kept has the outcome and the message; `…` stands for any text and `{root}` for the session's folder. Where no gate
     can have a row, `outcome` is empty and the message stands in the output. `changes` are what the rows tell of
     surroundings that the gate changed, and `prepare` makes what is no text. `check` asserts what only this row has.
+    What would run code tries to leave a file named `canary`, which is there after no row; `network` is what the fault
+    itself asked of the network, and was refused.
 
     Tests of another file follow in the same session: one finds the world as it was, and one is a gate with a baseline;
     `goes_on` is false where the session ends before them. `needs` is a module without which there is no such fault.
@@ -41,6 +43,7 @@ class Fault:
     check: Callable[[Session], object] | None = None
     goes_on: bool = True
     needs: str = ""
+    network: str = ""
     fresh: bool = False
 
 
@@ -76,7 +79,8 @@ def judge(fault: Fault, session: Session) -> None:
     message = fault.message.replace("{root}", str(session.root))
     assert session.exit == fault.exit, session.output
     assert "INTERNALERROR" not in session.output, session.output
-    assert not (session.root / "network").exists(), (session.root / "network").read_text()
+    assert not (session.root / "canary").exists(), session.output
+    assert network_of(session.root) == fault.network
     if fault.outcome:
         rows = session.rows("test_fault.py")
         broken = [row for row in rows if row["outcome"] not in ("passed", "skipped")]
@@ -93,6 +97,12 @@ def judge(fault: Fault, session: Session) -> None:
         assert "test_next.py::test_world passed" in (session.root / "ended").read_text().splitlines(), session.output
     if fault.check is not None:
         fault.check(session)
+
+
+def network_of(root: Path) -> str:
+    """What a session asked of the network, one line for each kind."""
+    path = root / "network"
+    return "\n".join(dict.fromkeys(path.read_text().splitlines())) if path.exists() else ""
 
 
 def report_of(root: Path) -> Mapping[str, Any]:

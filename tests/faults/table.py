@@ -6,7 +6,26 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.faults.fault import Fault, Group
-from tests.faults.rows import baselines, data, forward, hanging, metrics, models, names, numbers, sessions, usage, world
+from tests.faults.rows import (
+    baselines,
+    checkpoints,
+    data,
+    files,
+    folders,
+    forward,
+    hanging,
+    metrics,
+    models,
+    names,
+    network,
+    numbers,
+    promises,
+    secrets,
+    sessions,
+    texts,
+    usage,
+    world,
+)
 
 FILE = Path(__file__).parent / "FAULTS.md"
 
@@ -23,7 +42,16 @@ GROUPS: tuple[Group, ...] = (
     baselines.GROUP,
     usage.GROUP,
     sessions.GROUP,
+    checkpoints.CODE,
+    checkpoints.LIES,
+    folders.GROUP,
     names.GROUP,
+    promises.GROUP,
+    texts.GROUP,
+    secrets.GROUP,
+    files.DATA,
+    files.SETTINGS,
+    network.GROUP,
 )
 
 HEAD = """# What a gate survives, and what it refuses

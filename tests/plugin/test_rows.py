@@ -124,6 +124,7 @@ VALUES = {
     "generator": dict(evidence={"x": (n for n in range(3))}),
     "subclass": dict(evidence={"x": Odd(0.5), "n": Count(3), "t": True}, margin=Odd(0.5)),
     "surrogate": dict(evidence={"x\\ud800": "y\\udfff"}),
+    "secret": dict(evidence={"https://me:pass@host": ["/home/me/m.pt"]}),
 }
 
 @check
@@ -147,6 +148,7 @@ EVIDENCE = {
     "generator": {"x": "<generator>"},
     "subclass": {"x": 0.5, "n": 3, "t": True},
     "surrogate": {"x\\ud800": "y\\udfff"},
+    "secret": {"https://…@host": ["~/m.pt"]},
     "texts": {},
 }
 
@@ -229,6 +231,17 @@ def test_each_part_is_a_row_with_an_outcome_of_its_own(pytester, run_gates, proc
         ("modelcheck.parted.p1", "failed: promised kept; measured failed"),
         ("modelcheck.parted.p2", "error: promised kept; measured error"),
     ]
+
+
+@pytest.mark.parametrize(("outcomes", "passed"), [("passed xfailed", True), ("passed xpassed", False)])
+def test_a_part_that_is_kept_against_expectation_fails_the_run(pytester, run_gates, outcomes, passed):
+    pytester.makeconftest(PARTED)
+    gate = f"import pytest\n@pytest.mark.modelcheck_parted(outcomes={outcomes!r})\ndef test_it(): ...\n"
+    pytester.makepyfile(test_it=gate)
+    result, _ = run_gates()
+    result.assert_outcomes(passed=int(passed), failed=int(not passed))
+    report = json.loads((pytester.path / "rows.json").read_text(encoding="utf-8"))
+    assert (report["passed"], result.ret == pytest.ExitCode.OK) == (passed, passed)
 
 
 def test_a_gate_whose_process_ended_has_a_row(small_check, run_gates):

@@ -257,6 +257,25 @@ def test_a_waiver_without_all_that_it_needs_is_a_usage_error(session: pytest.Pyt
     assert result.stderr.lines[0] == f"ERROR: modelcheck: the waiver of test_it.py::test_broken{gap}{problem}"
 
 
+def test_what_is_refused_moves_no_cursor_and_fills_no_screen(session: pytest.Pytester):
+    name = "\\u001b[2J" + "k" * 1_000_000
+    result, _ = run(session, toml=f'[tool.modelcheck.waivers]\n"{name}" = {{}}\n')
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert result.stderr.lines[0] == (
+        f"ERROR: modelcheck: the waiver of \\x1b[2J{'k' * 196}… is of no test: "
+        'write its name in quotes, "tests/test_it.py::test_it"'
+    )
+
+
+def test_a_file_in_deep_nesting_is_a_usage_error(session: pytest.Pytester):
+    session.makeini("[pytest]")  # of its own accord, pytest would read the file too
+    result, _ = run(session, "-c", "tox.ini", toml=f"x = {'[' * 100_000}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert result.stderr.lines[0] == (
+        f"ERROR: modelcheck: {session.path / 'pyproject.toml'} cannot be read: it is nested too deeply"
+    )
+
+
 @pytest.mark.parametrize("text", ["test_it.py::test_own", "test_it.py::test_own:", "test_it.py::test_own: ", "", "::"])
 def test_a_reason_stands_behind_the_gate(session: pytest.Pytester, text: str):
     result, _ = run(session, f"--modelcheck-accept={text}")

@@ -430,6 +430,16 @@ def test_a_folder_is_no_checkpoint(tmp_path):
     assert refusal(network(), tmp_path) == (f"{tmp_path} is a folder, and a checkpoint is a file: name a file of m.pt")
 
 
+def test_a_pipe_is_no_checkpoint_and_is_not_waited_for(tmp_path):
+    pipe = tmp_path / "last.ckpt"
+    os.mkfifo(pipe)
+    assert refusal(network(), pipe) == (
+        f"{pipe} is a pipe or a device, and a checkpoint is a file: copy the weights into one"
+    )
+    for name in ("last", "best"):
+        assert refusal(network(), tmp_path / name).endswith("name a file of last.ckpt")
+
+
 def archive(entries):
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as file:

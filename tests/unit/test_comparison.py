@@ -171,6 +171,74 @@ def test_seven_percent_of_a_hundred_is_seven():
     assert math.ceil(promised_number("min", 0.07) * 100) == 7
 
 
+class Most:
+    """It is larger than everything, and equal to it."""
+
+    def __ge__(self, other):
+        return True
+
+    __gt__ = __le__ = __lt__ = __eq__ = __ge__
+    __hash__ = None
+
+    def __sub__(self, other):
+        return self
+
+    __rsub__ = __mul__ = __truediv__ = __sub__
+    numerator = denominator = 10**9
+
+    def as_integer_ratio(self):
+        return 10**9, 1
+
+
+class MostWhole(Most, int):
+    pass
+
+
+class MostShare(Most, float):
+    pass
+
+
+class MostFraction(Most, Fraction):
+    pass
+
+
+class MostDecimal(Most, Decimal):
+    def is_finite(self):
+        return True
+
+
+class Masked(Most):
+    @property
+    def __class__(self):
+        return int
+
+    def __repr__(self):
+        raise RuntimeError("no text")
+
+
+@pytest.mark.parametrize("kind", [MostWhole, MostShare, MostFraction, MostDecimal])
+def test_what_is_larger_than_everything_is_the_number_that_it_is(kind):
+    assert type(exact(kind(0))) is Fraction
+    assert exact(kind(0)) == 0
+    assert not at_least(kind(0), Fraction(9, 10)).ok
+    assert not at_most(kind(2), Fraction(1)).ok
+    assert not equal(kind(2), Fraction(1)).ok
+    assert at_least(kind(1), Fraction(9, 10)).ok
+
+
+@pytest.mark.parametrize("value", [Most(), Masked(), MostDecimal("NaN"), MostShare("inf")], ids=kind_of)
+def test_what_is_larger_than_everything_and_no_number_keeps_no_promise(value):
+    assert not at_least(value, Fraction(0)).ok
+    with pytest.raises(ConfigError):
+        promised_number("min", value)
+
+
+def test_what_cannot_be_shown_is_named_by_its_class():
+    with pytest.raises(ConfigError) as raised:
+        promised_number("min", Masked())
+    assert str(raised.value) == "min=<Masked>: a finite number is expected"
+
+
 def test_a_float_that_prints_itself_rounded_is_not_believed():
     class Rounded(float):
         def __str__(self):

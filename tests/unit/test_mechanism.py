@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import random
-from typing import Annotated
+from types import MappingProxyType
+from typing import Annotated, Any
 
 import pytest
 import torch
@@ -240,6 +241,38 @@ def test_an_exception_inside_is_an_error_and_no_pass(error, message):
         assert raised.value.__cause__ is error
 
 
+class Unshown:
+    def __repr__(self):
+        raise RuntimeError("no text")
+
+
+@check
+def odd(value: Any, /, *, how: Any) -> Result:
+    """What a check may do."""
+    if isinstance(how, Unshown):
+        return how
+    if how == "raise":
+        raise Mute
+    return Result("failed", "a", "b", f"403 of https://me:pass@host, {dict(how)} of {type(how).__name__}")
+
+
+def test_an_exception_without_a_text_is_named():
+    assert odd(1, how="raise").message == "odd of int: not measured: Mute: <its text cannot be read: ZeroDivisionError>"
+
+
+def test_what_cannot_be_shown_is_named():
+    assert odd(1, how=Unshown()).message == "odd of int: not measured: the check returned <Unshown>, not a Result"
+
+
+def test_a_promise_is_read_once_and_told_without_a_password():
+    message = "odd of int: 403 of https://…@host, {'a': 1} of dict"
+    assert odd(1, how=MappingProxyType({"a": 1})).message == message
+    given = {"a": 1}
+    bound = odd.bind_marker((), {"how": given, "value": "number"})
+    given["a"] = 2
+    assert bound.promises == {"how": {"a": 1}}
+
+
 def test_a_config_error_inside_stays_one():
     with pytest.raises(ConfigError) as raised:
         raising(ConfigError("no such shape"))(1)
@@ -251,7 +284,17 @@ def test_an_interrupt_inside_is_not_caught():
         raising(KeyboardInterrupt())(1)
 
 
-@pytest.mark.parametrize("value", [None, True, "passed", 1, {"outcome": "passed"}])
+class Pretended:
+    """It says that it is a result."""
+
+    __class__ = Result
+    ok, outcome, parts, changes, message = True, "passed", (), (), ""
+
+    def __repr__(self):
+        return "<pretended>"
+
+
+@pytest.mark.parametrize("value", [None, True, "passed", 1, {"outcome": "passed"}, Pretended()])
 def test_a_check_that_returns_no_result_is_an_error(value):
     with pytest.raises(ModelCheckError) as raised:
         returning(value).assert_form("subject")

@@ -121,5 +121,21 @@ def test_a_truncated_unpacked_file_is_refused_though_its_archive_is_there(raw, t
     assert refusal(tmp_path) == not_canonical(raw / LABELS, MD5[LABELS])
 
 
+def test_what_has_no_end_is_not_read(raw, tmp_path):
+    (raw / IMAGES).symlink_to("/dev/zero")
+    assert refusal(tmp_path) == (
+        f"{raw / IMAGES} is not the canonical file: it is no regular file. Delete it and fetch or unpack it again"
+    )
+
+
+def test_what_is_larger_than_any_of_them_is_not_read(raw, tmp_path):
+    with (raw / f"{LABELS}.gz").open("wb") as file:
+        file.truncate(1 << 40)
+    assert refusal(tmp_path) == (
+        f"{raw / LABELS}.gz is not the canonical file: it has 1,099,511,627,776 bytes, expected at most 50,000,000. "
+        "Delete it and fetch or unpack it again"
+    )
+
+
 def test_a_path_may_be_a_string(raw, tmp_path):
     assert len(mnist_test_split(str(tmp_path))) == 10_000

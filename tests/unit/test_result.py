@@ -102,6 +102,24 @@ def test_what_is_no_result_is_refused(values, message):
     assert str(raised.value) == message
 
 
+class Every(str):
+    """It equals every outcome."""
+
+    def __eq__(self, other):
+        return True
+
+    __hash__ = str.__hash__
+
+
+def test_an_outcome_that_equals_every_other_is_what_it_says():
+    with pytest.raises(ValueError, match="an outcome is one of passed, failed, error, not 'good'"):
+        Result(Every("good"), "a", "b")
+    with pytest.raises(ValueError, match="the outcome of a part is one of .*, not 'good'"):
+        Part("p", Every("good"), "a", "b")
+    assert not Result(Every("failed"), "a", "b", "why").ok
+    assert Part("p", Every("failed"), "a", "b", "why").broken
+
+
 def test_a_result_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         Result("passed", "a", "b").outcome = "failed"
