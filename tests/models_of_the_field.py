@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import transformers
+from transformers.modeling_outputs import BaseModelOutputWithPast
+
+# What a model calls its cache among its outputs; transformers 5.24 gave it another name.
+CACHE = next(
+    field.name for field in dataclasses.fields(BaseModelOutputWithPast) if field.name in ("cache", "past_key_values")
+)
 
 
 def llama(**sizes):

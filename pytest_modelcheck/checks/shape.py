@@ -64,7 +64,7 @@ def shape(
     `2*tokens+1` for what `+`, `-`, `*` and `//` make of sizes that stand alone elsewhere in `expected`.
 
     `expected` may name tensors: inputs as the forward calls them (`"input_ids"`), outputs by their path
-    (`"last_hidden_state"`, `"hidden_states.*"`, `"0"`, `"past_key_values.0.keys"`; `"output"` for a tensor that is
+    (`"last_hidden_state"`, `"hidden_states.*"`, `"0"`, `"cache.0.keys"`; `"output"` for a tensor that is
     the output itself), and layers (`"transformer.layer.*.ffn"`). `*` stands for any one part between dots; all that it
     matches keep one shape, or each its own of a list. One tensor of several that a layer gave stands behind a colon,
     `"gru:0"`. `"input:x"`, `"layer:x"` and `"output:x"` tell apart what goes by one name. A layer that runs several

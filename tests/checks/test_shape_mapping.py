@@ -8,6 +8,7 @@ import pytest
 import torch
 import torchvision
 import transformers
+from models_of_the_field import CACHE
 from torch import nn
 from torchvision.models.detection import fasterrcnn_mobilenet_v3_large_320_fpn
 from transformers import DistilBertConfig, DistilBertModel, T5Config, T5Model
@@ -121,8 +122,8 @@ SUBJECTS = {
             "decoder.block.*:0": "batch tokens 16",
             "last_hidden_state": "batch tokens 16",
             "encoder_last_hidden_state": "batch source 16",
-            "past_key_values.self_attention_cache.*.keys": "batch 4 tokens 4",
-            "past_key_values.cross_attention_cache.*.values": "batch 4 source 4",
+            f"{CACHE}.self_attention_cache.*.keys": "batch 4 tokens 4",
+            f"{CACHE}.cross_attention_cache.*.values": "batch 4 source 4",
         },
         "batch=2, source=5, tokens=7",
         {"input_ids": "batch source", "last_hidden_state": "batch source 16"},
@@ -334,7 +335,7 @@ def test_a_named_tuple_and_a_cache_have_paths():
 
     assert_shape(Halving(), [4, 3], expected={"inputs": "n 3", "first": "n//2 3", "second": "n//2 3"})
     config = transformers.GPT2Config(vocab_size=50, n_embd=16, n_layer=2, n_head=2, n_positions=16)
-    expected = {"input_ids": "batch tokens", "past_key_values.*.values": "batch 2 tokens 8"}
+    expected = {"input_ids": "batch tokens", f"{CACHE}.*.values": "batch 2 tokens 8"}
     model = transformers.GPT2Model(config)
     assert_shape(model, {"input_ids": TOKENS, "use_cache": True}, expected=expected)
     with pytest.raises(ModelCheckError, match="^shape of GPT2Model: not measured: there is no input, output or layer "):

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torchvision
 import transformers
-from models_of_the_field import llama
+from models_of_the_field import CACHE, llama
 from torch import nn
 from torchvision.models.detection import fasterrcnn_mobilenet_v3_large_320_fpn
 
@@ -38,7 +38,7 @@ def test_every_hidden_state_of_seventy_billion_parameters_has_its_shape(inputs, 
         "model.layers.*": "batch tokens 8192",
         "hidden_states.*": "batch tokens 8192",
         "logits": "batch tokens 128256",
-        **({"past_key_values.*.keys": "batch 8 tokens 128"} if cache else {}),
+        **({f"{CACHE}.*.keys": "batch 8 tokens 128"} if cache else {}),
     }
     given = {**inputs, "use_cache": cache, "output_hidden_states": True}
     result = assert_shape(seventy_billion, given, expected=expected, meta=True, dtype="float32")
