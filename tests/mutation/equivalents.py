@@ -1,0 +1,22 @@
+"""Mutants that no test can notice, because they do the same; each was read, and says why.
+
+A mutant is its file's name in the list of targets, its function, the lines that it takes and those that it puts there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tests.mutation.mutants import Change
+
+
+@dataclass(frozen=True)
+class Equivalent:
+    """A mutant that behaves as the code does, and why."""
+
+    target: str
+    change: Change
+    why: str
+
+
+EQUIVALENTS: tuple[Equivalent, ...] = ()
