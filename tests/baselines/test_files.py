@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,15 @@ def test_a_text_is_written_as_it_is_into_folders_that_are_made(tmp_path: Path):
     write_whole(path, "é\n\u2028\r\n\ttext")
     assert path.read_bytes() == "é\n\u2028\r\n\ttext".encode()
     assert [item.name for item in path.parent.iterdir()] == ["c.json"]
+
+
+def test_the_encoding_is_not_that_of_the_machine(tmp_path: Path):
+    write_whole(tmp_path / "here.json", "é\u2028日")
+    call = f"write_whole(Path({str(tmp_path / 'there.json')!r}), 'é\\u2028日')"
+    code = f"from pathlib import Path\nfrom pytest_modelcheck.baselines.files import write_whole\n{call}"
+    machine = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    subprocess.run([sys.executable, "-c", code.encode("ascii", "backslashreplace")], env=machine, check=True)
+    assert (tmp_path / "there.json").read_bytes() == (tmp_path / "here.json").read_bytes()
 
 
 @pytest.fixture

@@ -19,4 +19,22 @@ class Equivalent:
     why: str
 
 
-EQUIVALENTS: tuple[Equivalent, ...] = ()
+_OPENED = 'with os.fdopen(handle, "w", encoding="utf-8", newline="\\n") as file:'
+
+EQUIVALENTS: tuple[Equivalent, ...] = (
+    Equivalent(
+        "files",
+        Change("write_whole", _OPENED, 'with os.fdopen(handle, "w", encoding="utf-8", newline=None) as file:'),
+        "only Windows has another newline, and mutmut does not run there",
+    ),
+    Equivalent(
+        "files",
+        Change("write_whole", _OPENED, 'with os.fdopen(handle, "w", encoding="utf-8", ) as file:'),
+        "only Windows has another newline, and mutmut does not run there",
+    ),
+    Equivalent(
+        "files",
+        Change("write_whole", _OPENED, 'with os.fdopen(handle, "w", encoding="UTF-8", newline="\\n") as file:'),
+        "it is another name of the same encoding",
+    ),
+)
