@@ -52,17 +52,17 @@ def undecorated(source: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def change_of(name: str, code: str, spans: Mapping[str, Sequence[int]]) -> Change:
-    """What the mutant of this name changes, by the code that mutmut made and the lines of its functions in there."""
+def change_of(name: str, lines: Sequence[str], spans: Mapping[str, Sequence[int]]) -> Change:
+    """What the mutant of this name changes, by the lines that mutmut made and those of its functions in there."""
     mangled = name.rpartition(".")[2]
     original = f"{mangled.partition('__mutmut_')[0]}__mutmut_orig"
     # A function is called x_name, and a method xǁClassǁname.
     path = original.removesuffix("__mutmut_orig").removeprefix("x_").removeprefix("xǁ").split("ǁ")
-    before, after = (_body(code, spans[key], key, path[-1]) for key in (original, mangled))
+    before, after = (_body(lines, spans[key], key, path[-1]) for key in (original, mangled))
     marks = list(difflib.unified_diff(before, after, lineterm="", n=0))[2:]
     removed, added = ("\n".join(line[1:] for line in marks if line[0] == sign) for sign in "-+")
     return Change(".".join(path), removed, added)
 
 
-def _body(code: str, span: Sequence[int], key: str, function: str) -> list[str]:
-    return [line.strip().replace(key, function) for line in code.split("\n")[span[0] - 1 : span[1]]]
+def _body(lines: Sequence[str], span: Sequence[int], key: str, function: str) -> list[str]:
+    return [line.strip().replace(key, function) for line in lines[span[0] - 1 : span[1]]]
