@@ -7,13 +7,12 @@ Numbers are compared as fractions: a promise of `0.95` is 95/100, not the neares
 from __future__ import annotations
 
 import math
-import sys
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from pytest_modelcheck.errors import ConfigError
+from pytest_modelcheck.errors import ConfigError, require
 
 
 @dataclass(frozen=True)
@@ -28,8 +27,10 @@ class Comparison:
 def exact(value: object) -> Fraction | None:
     """The value as an exact fraction, floats read as the decimal they print as; `None` where it is no finite number.
 
-    Integers, floats, `Decimal`, `Fraction`, numpy scalars and 0-d tensors are numbers; booleans and strings are not. Of
-    a class that inherits from a number's, the number counts, whatever the class makes of comparisons.
+    Integers, floats, `Decimal`, `Fraction`, numpy scalars and 0-d tensors are numbers; booleans and strings are not,
+    and neither is what is masked. Each has one reading, whatever holds it: a scalar of numpy or torch is the shortest
+    decimal of its own precision, but for `bfloat16` and those of eight bits, which are what they are. Of a class that
+    inherits from a number's, the number counts, whatever the class makes of comparisons.
 
     >>> exact(0.07) * 100
     Fraction(7, 1)
@@ -54,17 +55,20 @@ def exact(value: object) -> Fraction | None:
 
 
 def _scalar(value: Any) -> Fraction | None:
-    # A numpy scalar is the shortest decimal of its own precision; a tensor's item() is a Python number.
-    if getattr(value, "shape", None) != () or not callable(getattr(value, "item", None)):
-        return None
-    if getattr(value.dtype, "kind", "") in ("m", "M"):  # a span or a point of time
-        return None
     try:
-        item = value.item()
-    except Exception:  # a tensor on the meta device has no value
+        # What lies under a mask is no value.
+        if value.shape != () or getattr(value, "mask", False):
+            return None
+        if getattr(value.dtype, "kind", None) in ("m", "M"):  # a span or a point of time
+            return None
+        item, kind = value.item(), str(value.dtype).removeprefix("torch.")
+    except Exception:  # it is neither array nor tensor, or a tensor on the meta device, which has no value
         return None
-    if isinstance(item, float) and type(value).__module__ == "numpy" and math.isfinite(item):
-        return Fraction(sys.modules["numpy"].format_float_scientific(value[()]))
+    if type(item).__name__ == "longdouble" or (isinstance(item, float) and kind in ("float16", "float32")):
+        # As a Python float it would have digits that it does not print.
+        numpy = require("numpy", f"reading a number of {kind}")
+        number = getattr(numpy, kind)(item)
+        return Fraction(numpy.format_float_scientific(number)) if numpy.isfinite(number) else None
     return exact(item) if isinstance(item, bool | int | float) else None
 
 

@@ -82,12 +82,10 @@ def t_quantile(confidence: float, freedom: int) -> float:
 
 
 def _t_tail(t: float, freedom: int) -> float:
-    # For t >= 0 it is half of the incomplete beta function I_x(freedom / 2, 1 / 2) at x = freedom / (freedom + t^2).
+    # For t > 0 it is half of the incomplete beta function I_x(freedom / 2, 1 / 2) at x = freedom / (freedom + t^2).
     a, b = freedom / 2, 0.5
     x = freedom / (freedom + t * t)
     rest = t * t / (freedom + t * t)  # 1 - x, without the loss of digits
-    if rest == 0:
-        return 0.5
     log_front = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log(rest)
     front = math.exp(log_front)
     if x < (a + 1) / (a + b + 2):

@@ -183,7 +183,7 @@ def _numbers(value: Any, name: str, class_names: Mapping[int, str], torch: Any) 
             )
     elif isinstance(value, torch.Tensor):
         widened = value.detach().cpu()
-        yield name, (widened.float() if widened.dtype is torch.bfloat16 else widened).numpy()[()]
+        yield name, (widened.double() if widened.dtype is torch.bfloat16 else widened).numpy()[()]
     else:
         yield name, value
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import enum
 import math
+import sys
 from decimal import Decimal
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,12 +15,24 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_modelcheck.comparison import at_least, at_most, equal, exact, promised_number
-from pytest_modelcheck.errors import ConfigError
+from pytest_modelcheck.comparison import Comparison, at_least, at_most, equal, exact, promised_number
+from pytest_modelcheck.errors import ConfigError, MissingDependency
 
 
 def kind_of(value):
     return f"{type(value).__module__}.{type(value).__name__}"
+
+
+class Table(np.ndarray):
+    """An array of somebody's own kind."""
+
+
+class Share(Fraction):
+    """A fraction of somebody's own kind."""
+
+
+class Kind(enum.IntEnum):
+    THREE = 3
 
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
@@ -50,12 +65,33 @@ NO_NUMBERS = [
     np.str_("0.9"),
     np.timedelta64(5, "ns"),
     np.datetime64(5, "ns"),
+    np.array(5, dtype="m8[ns]"),
+    np.complex64(1),
+    np.void(b"1"),
+    np.bytes_(b"5"),
+    np.zeros((), dtype=[("share", float)]),
+    np.longdouble("nan"),
+    np.longdouble("-inf"),
+    np.float16("inf"),
+    np.array(Fraction(1, 3), dtype=object),
+    np.array(True, dtype=object),
+    np.ma.masked,
+    np.ma.array(0.9, mask=True),
     torch.tensor(float("nan")),
     torch.tensor(float("inf"), dtype=torch.float16),
     torch.tensor([0.9]),
     torch.tensor(True),
     torch.tensor(1 + 0j),
     torch.tensor(0.9, device="meta"),
+    torch.tensor(float("nan"), dtype=torch.bfloat16),
+    torch.tensor(float("-inf"), dtype=torch.float32),
+    Decimal("1E+401"),
+    Decimal("-1E-401"),
+    np.float32,
+    torch.float32,
+    SimpleNamespace(shape=(), item=lambda: 0.9),
+    SimpleNamespace(shape=(), dtype="float64", item=0.9),
+    SimpleNamespace(shape=(1,), dtype="float64", item=lambda: 0.9),
 ]
 
 NUMBERS = [
@@ -75,9 +111,28 @@ NUMBERS = [
     (np.int64(-3), Fraction(-3)),
     (np.uint8(200), Fraction(200)),
     (np.array(7), Fraction(7)),
+    (np.uint64(2**64 - 1), Fraction(2**64 - 1)),
+    (np.longdouble("0.1"), Fraction(1, 10)),
+    (np.array("-0.1", dtype=np.longdouble), Fraction(-1, 10)),
+    (np.array(0.1, dtype=object), Fraction(1, 10)),
+    (np.ma.array(np.float32(0.1), mask=False), Fraction(1, 10)),
+    (np.array(np.float32(0.1)).view(Table), Fraction(1, 10)),
+    (np.array(2.0**-44), Fraction(repr(2.0**-44))),
+    (Decimal("1E+400"), Fraction(10**400)),
+    (Decimal("-1E-400"), Fraction(-1, 10**400)),
+    (Kind.THREE, Fraction(3)),
+    (Share(1, 3), Fraction(1, 3)),
+    (SimpleNamespace(shape=(), dtype="float64", item=lambda: 0.9), Fraction(9, 10)),
+    (SimpleNamespace(shape=(), dtype="float64", item=lambda: 3), Fraction(3)),
     (torch.tensor(0.1, dtype=torch.float64), Fraction(1, 10)),
     (torch.tensor(0.5, requires_grad=True), Fraction(1, 2)),
     (torch.tensor(-9), Fraction(-9)),
+    (torch.tensor(0.1), Fraction(1, 10)),
+    (torch.tensor(0.1, dtype=torch.float16), Fraction(1, 10)),
+    (torch.tensor(0.1, dtype=torch.bfloat16), Fraction(205, 2048)),
+    (torch.tensor(0.5).to(torch.float8_e4m3fn), Fraction(1, 2)),
+    (torch.tensor(200, dtype=torch.uint8), Fraction(200)),
+    (torch.nn.Parameter(torch.tensor(0.1)), Fraction(1, 10)),
 ]
 
 
@@ -92,7 +147,7 @@ def test_what_is_no_finite_number_keeps_no_promise(value):
     for compare in (at_least, at_most, equal):
         for promised in (Fraction(0), Fraction(-(10**9)), Fraction(10**9), Fraction(9, 10)):
             comparison = compare(value, promised)
-            assert not comparison.ok
+            assert comparison.ok is False
             assert comparison.margin is None
             assert comparison.problem == f"{value!r} is not a finite number"
 
@@ -116,6 +171,129 @@ def test_verdicts_are_those_of_the_floats(measured, promised):
     assert at_least(measured, bound).ok == (measured >= promised)
     assert at_most(measured, bound).ok == (measured <= promised)
     assert equal(measured, bound).ok == (measured == promised)
+
+
+SCALARS = [np.float16, np.float32, np.float64, np.int8, np.int64, np.uint8]
+NUMBER = st.one_of(
+    st.integers(),
+    FINITE,
+    st.fractions(),
+    st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**40), max_value=10**40, places=9),
+    st.builds(lambda kind, value: kind(value), st.sampled_from(SCALARS), st.integers(0, 100)),
+    st.floats(width=32, allow_nan=False, allow_infinity=False).map(np.float32),
+    st.floats(width=16, allow_nan=False, allow_infinity=False).map(np.float16).map(np.array),
+    st.floats(width=32, allow_nan=False, allow_infinity=False).map(torch.tensor),
+    st.floats(width=16, allow_nan=False, allow_infinity=False).map(lambda value: torch.tensor(value).bfloat16()),
+)
+ANYTHING = st.one_of(NUMBER, st.sampled_from(NO_NUMBERS), st.text(), st.floats(), st.decimals(), st.complex_numbers())
+
+
+@pytest.mark.parametrize("kind", SCALARS)
+@given(value=st.integers(0, 127), parts=st.integers(1, 128))
+def test_a_number_has_one_reading_whatever_holds_it(kind, value, parts):
+    scalar = kind(value / parts)
+    array = np.array(scalar)
+    held = [array, array.view(Table), np.ma.array(array), torch.tensor(array), torch.tensor(array).to_sparse()]
+    assert {exact(number) for number in held} == {exact(scalar)}
+    assert exact(scalar) == Fraction(str(scalar))
+
+
+@given(NUMBER, NUMBER)
+def test_one_of_two_numbers_is_at_least_the_other_and_both_are_only_if_they_are_equal(one, other):
+    low, high = exact(one), exact(other)
+    assert at_least(one, high).ok is (low >= high)
+    assert at_most(one, high).ok is (low <= high)
+    assert equal(one, high).ok is (low == high)
+    assert equal(one, high).ok is (at_least(one, high).ok and at_most(one, high).ok)
+    assert at_least(one, high).ok or at_least(other, low).ok
+    assert at_least(one, high).ok is at_most(other, low).ok
+
+
+@given(NUMBER, NUMBER)
+def test_of_the_negatives_the_opposite_holds(one, other):
+    number, promised = exact(one), exact(other)
+    assert at_least(-number, -promised) == at_most(one, promised)
+    assert at_most(-number, -promised) == at_least(one, promised)
+
+
+@given(NUMBER, st.fractions())
+def test_a_margin_is_the_room_as_a_share_of_promises_above_one(measured, promised):
+    room = (exact(measured) - promised) / max(1, abs(promised))
+    for comparison, expected in ((at_least(measured, promised), room), (at_most(measured, promised), -room)):
+        assert comparison.margin == (float(expected) if abs(expected) < 10**308 else comparison.margin)
+        assert comparison.problem == ""
+    assert equal(measured, promised).margin is None
+
+
+@pytest.mark.parametrize(
+    ("measured", "promised", "margin"),
+    [("0.99", "0.98", 0.01), ("0.97", "0.98", -0.01), ("3", "2", 0.5), ("1.5", "2", -0.25), ("-3", "-2", -0.5)],
+)
+def test_the_margin_of_a_share_is_in_points_and_of_a_size_in_its_parts(measured, promised, margin):
+    assert at_least(Fraction(measured), Fraction(promised)).margin == margin
+    assert at_most(Fraction(measured), Fraction(promised)).margin == -margin
+
+
+def test_a_margin_that_no_float_holds_is_none():
+    assert at_least(10**400, Fraction(1)) == Comparison(ok=True, margin=None)
+    assert at_most(10**400, Fraction(1)) == Comparison(ok=False, margin=None)
+    assert at_least(np.longdouble("1e4000"), Fraction(1)) == Comparison(ok=True, margin=None)
+
+
+@given(ANYTHING, st.sampled_from([{}, {"low": 0}, {"low": 0, "high": 1}, {"low": -5, "high": 10**6}]))
+def test_a_promise_is_a_number_in_its_range_or_an_error(value, bounds):
+    number = exact(value)
+    if number is not None and bounds.get("low", number) <= number <= bounds.get("high", number):
+        assert promised_number("min", value, **bounds) == number
+    else:
+        with pytest.raises(ConfigError, match="^min="):
+            promised_number("min", value, **bounds)
+
+
+@given(ANYTHING)
+def test_whatever_passes_is_a_finite_number(value):
+    for comparison in (at_least(value, Fraction(-(10**9))), at_most(value, Fraction(10**9)), equal(value, Fraction(0))):
+        assert comparison.ok is (comparison.ok and exact(value) is not None)
+        assert (comparison.problem == "") is (exact(value) is not None)
+
+
+def test_a_mask_hides_a_number_that_would_pass():
+    for hidden in (np.ma.masked, np.ma.array(np.float32(0.99), mask=True)):
+        assert not at_least(hidden, Fraction(0)).ok
+        assert not at_most(hidden, Fraction(1)).ok
+    assert at_least(np.ma.array(np.float32(0.99), mask=False), Fraction("0.99")).ok
+
+
+def test_a_tensor_of_float32_keeps_the_promise_that_it_prints():
+    value = torch.tensor(9_500 / 10_000)
+    assert value.double() < 0.95
+    assert at_least(value, Fraction("0.95")) == Comparison(ok=True, margin=0.0)
+    assert not at_least(torch.nextafter(value, torch.tensor(0.0)), Fraction("0.95")).ok
+
+
+def test_a_value_whose_own_methods_fail_is_no_number():
+    class Failing:
+        def __repr__(self):
+            raise RuntimeError("no text")
+
+        @property
+        def shape(self):
+            raise RuntimeError("no shape")
+
+    assert at_least(Failing(), Fraction(0)).problem == "<Failing> is not a finite number"
+    with pytest.raises(ConfigError, match="^min=<Failing>: a finite number is expected$"):
+        promised_number("min", Failing())
+
+
+def test_a_float32_without_numpy_is_an_error_that_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    with pytest.raises(MissingDependency) as raised:
+        exact(torch.tensor(0.5))
+    assert str(raised.value) == (
+        "reading a number of float32 needs numpy, which cannot be imported (import of numpy halted; None in "
+        'sys.modules). pip install "pytest-modelcheck[torch]"'
+    )
+    assert exact(torch.tensor(3)) == 3
 
 
 @given(FINITE, FINITE)

@@ -123,6 +123,23 @@ def test_a_verdict_that_is_not_certain_is_that_of_the_exact_evidence(size, allow
             assert gate.decision(seen, wrong) == expected
 
 
+@pytest.mark.parametrize(("size", "allowed"), [(9, 8), (30, 0), (30, 4), (50, 25)])
+def test_evidence_that_falls_short_by_a_rounding_is_not_enough(size, allowed):
+    """Where the evidence is exactly 1 / alpha or next to nothing below it, a sum of floats must not pass it."""
+    certain, tried = EarlyStop(size, allowed, 0), 0
+    for seen in range(1, size + 1):
+        for wrong in range(seen + 1):
+            if certain.decision(seen, wrong):
+                continue
+            reached = float(1 / max(evidence(EarlyStop(size, allowed, 0.1), seen, wrong)))
+            if reached < 1:
+                for alpha in (math.nextafter(reached, 0), reached, reached * (1 - 1e-14)):
+                    assert EarlyStop(size, allowed, alpha).decision(seen, wrong) == ""
+                assert EarlyStop(size, allowed, reached * (1 + 1e-9)).decision(seen, wrong) != ""
+                tried += 1
+    assert tried > 5
+
+
 @pytest.mark.parametrize("allowed", [0, 7, 60, 150, 299])
 def test_more_errors_never_make_a_verdict_better(allowed):
     gate = EarlyStop(300, allowed, 0.01)

@@ -122,3 +122,4 @@ def test_nothing_counted_is_zero_and_no_pass():
 def test_the_most_frequent_confusion_comes_first():
     counts = ClassCounts(3, {(2, 1): 4, (0, 1): 4, (1, 0): 5, (1, 1): 9, (0, 2): 0})
     assert counts.confused() == [(1, 0, 5), (0, 1, 4), (2, 1, 4)]
+    assert ClassCounts(3, {(0, 2): 4, (0, 1): 4}).confused() == [(0, 1, 4), (0, 2, 4)]
