@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 
-from pytest_modelcheck.errors import ModelCheckFailure
+from pytest_modelcheck.errors import ModelCheckFailure, remedy_of
 from pytest_modelcheck.reports.run import shown_check
 from pytest_modelcheck.result import Part, Result
 from pytest_modelcheck.waivers import Waivers
 
 Row = dict[str, Any]
 
-_BROKEN = ("failed", "error", "xpassed")
+# The outcomes of promises that were not kept, or not measured.
+BROKEN = ("failed", "error", "xpassed")
 
 # What no check gives by intention: evidence nested so deeply, integers of so many bits.
 _DEEPEST = 100
@@ -51,7 +52,7 @@ def phase_rows(
 def let_through(report: pytest.TestReport, rows: Sequence[Row]) -> None:
     """Let a test pass whose own assertion broke what a waiver covers; how it broke stays to be read."""
     outcomes = {row["outcome"] for row in rows}
-    if report.when == "call" and report.failed and "waived" in outcomes and outcomes.isdisjoint(_BROKEN):
+    if report.when == "call" and report.failed and "waived" in outcomes and outcomes.isdisjoint(BROKEN):
         report.sections.append(("waived", report.longreprtext))
         report.outcome, report.longrepr = "passed", None
 
@@ -81,7 +82,7 @@ def _phase_rows(report: pytest.TestReport, checks: list[Row], error: BaseExcepti
         return [plain({**row, "outcome": _expected(row, outcome)}) for row in rows]
     if report.passed:  # the test itself expected what broke, and caught it; what was not measured, nobody could expect
         checks = [{**row, "outcome": _CAUGHT.get(row["outcome"], row["outcome"])} for row in checks]
-    told = any(row["outcome"] in _BROKEN for row in checks) if report.failed else bool(checks)
+    told = any(row["outcome"] in BROKEN for row in checks) if report.failed else bool(checks)
     if not told or report.skipped or report.when == "setup":
         checks.append(_own(report, _outcome(report, error), _reason(report, error)))
     return [plain(row) for row in checks]
@@ -91,7 +92,7 @@ def _expected(row: Row, outcome: str) -> str:
     """The outcome of a row of a test that was expected to fail: a part that is not broken stays what it is."""
     if row["outcome"] in ("error", "skipped"):
         return "skipped"
-    return str(row["outcome"]) if row["part"] and row["outcome"] not in _BROKEN else outcome
+    return str(row["outcome"]) if row["part"] and row["outcome"] not in BROKEN else outcome
 
 
 def lost_rows(report: pytest.TestReport) -> list[Row]:
@@ -138,7 +139,10 @@ def _reason(report: pytest.TestReport, error: BaseException | None) -> str:
         return str(report.longrepr[2]).removeprefix("Skipped: ")
     if error is None:
         return report.longreprtext
-    return f"{report.when}: {type(error).__name__}: {error}" if report.failed else str(error)
+    # A package that a fixture or the test itself has missed, as a check would have said it.
+    remedy = remedy_of(error.name or "") if isinstance(error, ModuleNotFoundError) else ""
+    told = f"{error}. {remedy}" if remedy else str(error)
+    return f"{report.when}: {type(error).__name__}: {told}" if report.failed else str(error)
 
 
 def _own(report: pytest.TestReport, outcome: str, reason: str) -> Row:

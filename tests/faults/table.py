@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.faults.fault import Fault, Group
-from tests.faults.rows import forward, hanging, world
+from tests.faults.rows import forward, hanging, packages, world
 
 FILE = Path(__file__).parent / "FAULTS.md"
 
 
 # In the order of the table.
-GROUPS: tuple[Group, ...] = (forward.GROUP, world.GROUP, hanging.GROUP)
+GROUPS: tuple[Group, ...] = (forward.GROUP, world.GROUP, hanging.GROUP, packages.GROUP)
 
 HEAD = """# What a gate survives, and what it refuses
 
