@@ -12,7 +12,21 @@ from tests.versions.bounds import ROOT
 from tests.versions.needs import Needs
 
 # What cannot be read from the tests: what the package itself, or a program that they start, needs.
-BY_NAME: Mapping[str, str] = MappingProxyType({})
+BY_NAME: Mapping[str, str] = MappingProxyType(
+    {
+        "pytest_modelcheck/evaluation/checkpoint.py::": "torch",
+        "pytest_modelcheck/evaluation/early_stop.py::": "numpy",
+        "pytest_modelcheck/models/inputs.py::": "torch",
+        "tests/plugin/test_environment.py::test_versions_the_platform_and_the_build_are_told": "torch transformers",
+        "tests/plugin/test_fixtures.py::test_the_handle_refuses_what_it_cannot_evaluate": "torch",
+        "tests/reports/test_page.py::": "jinja2",
+        "tests/reports/test_report_files.py::test_each_ending_has_its_renderer": "jinja2",
+        "tests/reports/test_report_files.py::test_html_": "jinja2",
+        "tests/test_command.py::test_a_report_is_shown_again": "jinja2",
+        "tests/test_command.py::test_it_is_a_program_that_loads_neither_pytest_nor_torch": "jinja2",
+        "tests/test_command.py::test_what_cannot_be_written_is_2": "jinja2",
+    }
+)
 
 _NEEDS = pytest.StashKey[Needs]()
 

@@ -21,7 +21,9 @@ from tests.versions.bounds import ROOT, module_of, project, requirements
 _BROUGHT = ("huggingface_hub", "PIL", "pandas", "tomli", "lightning")
 
 # Words for what the package itself imports.
-_WORDS: Mapping[str, str] = MappingProxyType({"modelcheck_mnist": "torchvision", "modelcheck_device": "torch"})
+_WORDS: Mapping[str, str] = MappingProxyType(
+    {"modelcheck_mnist": "torchvision", "modelcheck_device": "torch", ".html": "jinja2"}
+)
 
 _IMPORT = re.compile(r"\b(?:import|from)\s+([a-zA-Z_][\w.]*)")
 
