@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -172,7 +173,7 @@ def test_what_needs_an_absent_package_is_skipped_and_says_so(pytester, monkeypat
         test_top="import torch\ndef test_it(): ...\n",
         test_it="def test_needs():\n    import torch\n\ndef test_other(): ...\n",
     )
-    monkeypatch.setenv("PYTHONPATH", str(ROOT), prepend=":")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
     options = ("-p", "hidden", "-p", "tests.versions.absence", "-rs")
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options]
     result = subprocess.run(command, cwd=pytester.path, capture_output=True, text=True)
