@@ -91,6 +91,17 @@ def require(module: str, purpose: str) -> ModuleType:
         return importlib.import_module(module)
     except ImportError as error:
         package = module.partition(".")[0]
-        extra = _EXTRAS.get(package)
-        remedy = f'pip install "pytest-modelcheck[{extra}]"' if extra else f"pip install {package}"
+        remedy = remedy_of(module) or f"pip install {package}"
         raise MissingDependency(f"{purpose} needs {package}, which cannot be imported ({error}). {remedy}") from error
+
+
+def remedy_of(module: str) -> str:
+    """What installs an optional module of this package; nothing for any other module.
+
+    >>> remedy_of("torchvision.datasets")
+    'pip install "pytest-modelcheck[vision]"'
+    >>> remedy_of("my_models")
+    ''
+    """
+    extra = _EXTRAS.get(module.partition(".")[0])
+    return f'pip install "pytest-modelcheck[{extra}]"' if extra else ""

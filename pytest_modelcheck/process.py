@@ -103,12 +103,24 @@ def _random_states() -> list[_Setting]:
     return states
 
 
+class RandomNumbers:
+    """The states of the random numbers of random, numpy and torch as they are when it is made."""
+
+    def __init__(self) -> None:
+        self._states = [(item, item.read()) for item in _random_states()]
+
+    def restore(self) -> None:
+        """Have the numbers drawn again that were to be drawn then."""
+        for state, before in self._states:
+            state.write(before)
+
+
 class World:
     """The globals of random, numpy and torch as they are when it is made."""
 
     def __init__(self) -> None:
         self._settings = {item.name: (item, item.read()) for item in _settings(_loaded("torch"))}
-        self._random = [(item, item.read()) for item in _random_states()]
+        self._random = RandomNumbers()
 
     def restore(self) -> list[str]:
         """Make the world as it was, and name what had changed; random states are restored without a word."""
@@ -123,8 +135,7 @@ class World:
 
     def restore_random(self) -> None:
         """Make the random states what they were."""
-        for state, before in self._random:
-            state.write(before)
+        self._random.restore()
 
     def adopt(self, before: World, after: World) -> None:
         """Take over, as if it had been so from the start, what has changed from one world to another."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import json
 import os
 import runpy
@@ -59,8 +60,9 @@ def modelrepo() -> None:
 @pytest.fixture(scope="session")
 def _loaded():
     """Torch and the package, loaded once: a session inside of a test forgets the modules that it loads itself."""
-    import numpy.random  # noqa: F401
-    import torch._dynamo  # noqa: F401  (what torch.manual_seed loads)
+    for package, module in (("numpy", "random"), ("torch", "_dynamo")):  # what seeding them loads
+        if importlib.util.find_spec(package):
+            importlib.import_module(f"{package}.{module}")
 
     import pytest_modelcheck.asserts
     import pytest_modelcheck.plugin.handle

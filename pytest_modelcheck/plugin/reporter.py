@@ -15,9 +15,10 @@ from pytest_modelcheck.escape import printable
 from pytest_modelcheck.plugin import actions, pruning
 from pytest_modelcheck.plugin.environment import environment
 from pytest_modelcheck.plugin.options import writes_reports
-from pytest_modelcheck.plugin.rows import Row, lost_rows
+from pytest_modelcheck.plugin.rows import Row, lost_rows, plain
 from pytest_modelcheck.plugin.selection import Selection, folders
 from pytest_modelcheck.plugin.stash import session_of
+from pytest_modelcheck.plugin.tries import Tries
 from pytest_modelcheck.plugin.waiving import unneeded, waivers_of
 from pytest_modelcheck.reports import rendered, terminal
 from pytest_modelcheck.reports.github import defuse
@@ -35,6 +36,7 @@ class Reporter:
         self._selection = selection
         self._rows: list[Row] = []
         self._used = pruning.Used()
+        self._tries = Tries()
         self._reported: set[str] = set()
         self._calls: Counter[tuple[str, str, str]] = Counter()
         self._others: set[str] = set()
@@ -57,7 +59,7 @@ class Reporter:
         self._complete = self._complete and not report.failed
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if str(report.outcome) in ("rerun", "retried"):  # the try that counts is still to come
+        if self._tries.is_earlier(report):
             return
         rows = getattr(report, "modelcheck", None) or lost_rows(report)
         for row in rows:
@@ -83,6 +85,13 @@ class Reporter:
             self._used.keys.setdefault(told["file"], set()).update(told["used"])
             self._change(told["changes"])
 
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        if self._tries.begins(nodeid):
+            gate = plain(nodeid)
+            self._rows = [row for row in self._rows if row["gate"] != gate]
+            self._calls = Counter({call: number for call, number in self._calls.items() if call[0] != gate})
+            self._others.discard(nodeid)
+
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         self._reported.add(nodeid)
 
@@ -101,6 +110,9 @@ class Reporter:
         ended = exitstatus in (*_PASSING, pytest.ExitCode.TESTS_FAILED)
         self._complete = self._complete and ended and not (session.shouldfail or session.shouldstop)
         self._complete = self._complete and self._selection.is_known and self._selection.gates() <= self._reported
+        problems, notes = self._tries.settle(self._rows)
+        self._problems += problems
+        self._notes += notes
         self._judge_waivers()
         self._judge_baselines()
         if exitstatus in _PASSING:

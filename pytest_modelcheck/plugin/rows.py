@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pytest_modelcheck.errors import ModelCheckFailure, text_of
+from pytest_modelcheck.errors import ModelCheckFailure, remedy_of, text_of
 from pytest_modelcheck.escape import discreet
 from pytest_modelcheck.reports.run import shown_check
 from pytest_modelcheck.result import Part, Result
@@ -18,7 +18,8 @@ from pytest_modelcheck.waivers import Waivers
 
 Row = dict[str, Any]
 
-_BROKEN = ("failed", "error", "xpassed")
+# The outcomes of promises that were not kept, or not measured.
+BROKEN = ("failed", "error", "xpassed")
 
 # What no check gives by intention: evidence nested so deeply, integers of so many bits.
 _DEEPEST = 100
@@ -52,7 +53,7 @@ def phase_rows(
 def let_through(report: pytest.TestReport, rows: Sequence[Row]) -> None:
     """Let a test pass whose own assertion broke what a waiver covers; how it broke stays to be read."""
     outcomes = {row["outcome"] for row in rows}
-    if report.when == "call" and report.failed and "waived" in outcomes and outcomes.isdisjoint(_BROKEN):
+    if report.when == "call" and report.failed and "waived" in outcomes and outcomes.isdisjoint(BROKEN):
         report.sections.append(("waived", report.longreprtext))
         report.outcome, report.longrepr = "passed", None
 
@@ -82,7 +83,7 @@ def _phase_rows(report: pytest.TestReport, checks: list[Row], error: BaseExcepti
         return [_as_row({**row, "outcome": _expected(row, outcome)}) for row in rows]
     if report.passed:  # the test itself expected what broke, and caught it; what was not measured, nobody could expect
         checks = [{**row, "outcome": _CAUGHT.get(row["outcome"], row["outcome"])} for row in checks]
-    told = any(row["outcome"] in _BROKEN for row in checks) if report.failed else bool(checks)
+    told = any(row["outcome"] in BROKEN for row in checks) if report.failed else bool(checks)
     if not told or report.skipped or report.when == "setup":
         checks.append(_own(report, _outcome(report, error), _reason(report, error)))
     return [_as_row(row) for row in checks]
@@ -92,7 +93,7 @@ def _expected(row: Row, outcome: str) -> str:
     """The outcome of a row of a test that was expected to fail: a part that is not broken stays what it is."""
     if row["outcome"] in ("error", "skipped"):
         return "skipped"
-    return str(row["outcome"]) if row["part"] and row["outcome"] not in _BROKEN else outcome
+    return str(row["outcome"]) if row["part"] and row["outcome"] not in BROKEN else outcome
 
 
 def lost_rows(report: pytest.TestReport) -> list[Row]:
@@ -139,11 +140,13 @@ def _reason(report: pytest.TestReport, error: BaseException | None) -> str:
         return str(report.longrepr[2]).removeprefix("Skipped: ")
     if error is None:
         return report.longreprtext
-    if not report.failed:
-        return text_of(error)
     text = text_of(error)
+    if not report.failed:
+        return text
     if isinstance(error, pytest.FixtureLookupError) and error.msg is None:
         text = f"there is no fixture {error.argname!r}: write it, or name another one"
+    if isinstance(error, ModuleNotFoundError) and (remedy := remedy_of(error.name or "")):
+        text = f"{text}. {remedy}"  # as a check would have said it that missed the package
     return f"{report.when}: {type(error).__name__}: {text}"
 
 

@@ -20,8 +20,10 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
     gates.begin(item)
+    surroundings.start_numbers(item)
     with surroundings.limited(item):
         yield
+    surroundings.keep_numbers(item)
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)
@@ -36,6 +38,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
 def pytest_fixture_setup(
     fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest
 ) -> Generator[None, object, object]:
+    surroundings.take_numbers(request.config)
     with surroundings.seeded_fixture(request.config, fixturedef.scope):
         return (yield)
 
@@ -56,6 +59,7 @@ def pytest_fixture_post_finalizer(fixturedef: pytest.FixtureDef[object], request
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
     __tracebackhide__ = True
+    surroundings.take_numbers(pyfuncitem.config)
     gates.check_promises(pyfuncitem)
     with gates.looking_at_what_is_returned(pyfuncitem):
         return (yield)

@@ -35,6 +35,7 @@ class State:
     outlived: bool = False
     changes: list[str] = field(default_factory=list)
     world: process.World = field(default_factory=process.World)
+    numbers: process.RandomNumbers | None = None
 
 
 STATE = pytest.StashKey[State]()
@@ -77,7 +78,6 @@ def surroundings(item: pytest.Item) -> Iterator[None]:
         return
     item.config.stash[CURRENT] = state
     with context.active():
-        process.seed_world(session.settings.seed)
         try:
             yield
         finally:
@@ -87,6 +87,30 @@ def surroundings(item: pytest.Item) -> Iterator[None]:
                 state.world.restore_random()
             else:
                 state.world.restore()
+
+
+def start_numbers(item: pytest.Item) -> None:
+    """Start the random numbers of a gate from the seed, in each try of it alike."""
+    state = item.stash.get(STATE, None)
+    if state is not None and state.is_gate:
+        process.seed_world(session_of(item.config).settings.seed)
+        state.numbers = process.RandomNumbers()
+
+
+def keep_numbers(item: pytest.Item) -> None:
+    """Between the phases of a gate, keep its random numbers from what others do to them: plugins that seed as well."""
+    state = item.stash.get(STATE, None)
+    if state is not None and state.is_gate:
+        take_numbers(item.config)
+        state.numbers = process.RandomNumbers()
+
+
+def take_numbers(config: pytest.Config) -> None:
+    """Go on with a gate's own random numbers where its fixtures, or its checks, begin."""
+    state = config.stash.get(CURRENT, None)
+    if state is not None and state.numbers is not None:
+        state.numbers.restore()
+        state.numbers = None
 
 
 @contextmanager

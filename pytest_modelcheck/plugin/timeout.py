@@ -60,6 +60,8 @@ class Limit:
         before = signal.signal(signal.SIGALRM, self._end)
         armed, _ = signal.setitimer(signal.ITIMER_REAL, self.seconds)
         self._others = (before, armed, time.monotonic())
+        if 0 < armed < self.seconds:  # somebody else's alarm is due first
+            signal.setitimer(signal.ITIMER_REAL, armed)
         patience = self.seconds + min(max(self.seconds, _GRACE[0]), _GRACE[1])
         if self.give_up is not None:
             self._thread = threading.Timer(patience, self._lose_patience)
@@ -91,7 +93,15 @@ class Limit:
                 faulthandler.dump_traceback_later(_LAST[1], exit=True, file=self.stacks)
                 self.give_up()
 
-    def _end(self, _signal: int, frame: FrameType | None) -> None:
+    def _end(self, number: int, frame: FrameType | None) -> None:
+        before, armed, started = self._others
+        passed = time.monotonic() - started
+        if 0 < armed < self.seconds and not self._ended:
+            self._others = (before, 0.0, started)
+            signal.setitimer(signal.ITIMER_REAL, max(self.seconds - passed, 0.001))
+            if callable(before):
+                before(number, frame)
+            return
         self.is_over = True
         if self._ended:
             return

@@ -88,3 +88,36 @@ def test_so_is_one_of_the_ini_key_and_under_xdist(small_check, processes):
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     expected = "ERROR: modelcheck: --modelcheck-seed=many: an integer from 0 to 4294967295 is expected"
     assert expected in result.stderr.lines
+
+
+SEEDS = """
+import random
+import numpy
+import torch
+
+def seeded(item):
+    random.seed(99)
+    numpy.random.seed(99)
+    torch.manual_seed(99)
+
+pytest_runtest_setup = pytest_runtest_call = seeded
+"""
+
+FIXTURE = """
+@pytest.fixture
+def numbers():
+    return drawn()
+
+def test_a_fixture_draws(modelcheck, numbers):
+    assert (modelcheck.seed, *numbers) == SEED_AND_NUMBERS
+    assert drawn() != numbers
+
+def test_an_ordinary_test_is_seeded_by_others():
+    assert random.randrange(10**6) == random.Random(99).randrange(10**6)
+"""
+
+
+def test_a_plugin_that_seeds_each_test_seeds_no_gate(pytester):
+    pytester.makeconftest(SEEDS)
+    pytester.makepyfile(test_it=(GATES + FIXTURE).replace("SEED_AND_NUMBERS", repr(_numbers(3))))
+    pytester.runpytest_inprocess("--modelcheck", "--modelcheck-seed=3").assert_outcomes(passed=6)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import time
 
 import pytest
 
-from pytest_modelcheck.plugin.timeout import Limit, time_limit
+from pytest_modelcheck.plugin.timeout import GateTimeout, Limit, time_limit
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs SIGALRM")
 
@@ -237,6 +238,23 @@ def test_another_alarm_goes_on():
         with time_limit(Limit(20, sys.stderr)):
             pass
         assert 40 < signal.getitimer(signal.ITIMER_REAL)[0] <= 50
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_another_alarm_that_is_due_first_rings_first():
+    rung = []
+    before = signal.signal(signal.SIGALRM, lambda *_: rung.append(time.monotonic()))
+    started = time.monotonic()
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        with pytest.raises(GateTimeout, match="still running after 0.4 s"), time_limit(Limit(0.4, sys.stderr)):
+            time.sleep(60)
+        assert time.monotonic() - started >= 0.4
+        assert len(rung) == 1
+        assert rung[0] - started < 0.4
+        assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

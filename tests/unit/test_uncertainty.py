@@ -12,7 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
-from torchmetrics import MaxMetric, MeanAbsoluteError, MeanMetric, MeanSquaredError, Metric
+from torchmetrics import MaxMetric, MeanAbsoluteError, MeanMetric, MeanSquaredError, Metric, classification
 from torchmetrics.classification import (
     Accuracy,
     BinaryAccuracy,
@@ -22,7 +22,6 @@ from torchmetrics.classification import (
     BinaryFBetaScore,
     BinaryJaccardIndex,
     BinaryMatthewsCorrCoef,
-    BinaryNegativePredictiveValue,
     BinaryPrecision,
     BinaryRecall,
     BinarySpecificity,
@@ -33,7 +32,6 @@ from torchmetrics.classification import (
     MulticlassFBetaScore,
     MulticlassJaccardIndex,
     MulticlassMatthewsCorrCoef,
-    MulticlassNegativePredictiveValue,
     MulticlassPrecision,
     MulticlassRecall,
     MulticlassSpecificity,
@@ -50,7 +48,6 @@ BINARY = {
     "recall": BinaryRecall,
     "precision": BinaryPrecision,
     "specificity": BinarySpecificity,
-    "negative predictive value": BinaryNegativePredictiveValue,
     "f1": BinaryF1Score,
     "f2": lambda **options: BinaryFBetaScore(2.0, **options),
     "jaccard": BinaryJaccardIndex,
@@ -63,7 +60,6 @@ AVERAGED = {
     "recall": MulticlassRecall,
     "precision": MulticlassPrecision,
     "specificity": MulticlassSpecificity,
-    "negative predictive value": MulticlassNegativePredictiveValue,
     "f1": MulticlassF1Score,
     "f2": lambda classes, **options: MulticlassFBetaScore(2.0, classes, **options),
     "jaccard": MulticlassJaccardIndex,
@@ -75,6 +71,12 @@ WHOLE = {
     "linear kappa": lambda classes, **options: MulticlassCohenKappa(classes, weights="linear", **options),
     "quadratic kappa": lambda classes, **options: MulticlassCohenKappa(classes, weights="quadratic", **options),
 }
+
+CAME_WITH_1_5 = hasattr(classification, "BinaryNegativePredictiveValue")  # torchmetrics 1.5
+
+if CAME_WITH_1_5:
+    BINARY["negative predictive value"] = classification.BinaryNegativePredictiveValue
+    AVERAGED["negative predictive value"] = classification.MulticlassNegativePredictiveValue
 
 AVERAGES = ("micro", "macro", "weighted", "none")
 
@@ -215,7 +217,8 @@ def test_the_recall_of_each_class_has_bounds_of_its_own():
         MulticlassF1Score(10, average="micro"),
         MulticlassPrecision(10, average="micro"),
         MulticlassRecall(10, average="weighted"),
-        MulticlassAccuracy(average="micro"),
+        # Before 1.5, it has to be told of how many classes.
+        MulticlassAccuracy(average="micro") if CAME_WITH_1_5 else MulticlassAccuracy(10, average="micro"),
         Accuracy(task="multiclass", num_classes=10),
     ],
     ids=str,

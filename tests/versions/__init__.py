@@ -1,0 +1,1 @@
+"""The tests beside other versions, and without some packages: `python -m tests.versions NAME ...`."""
