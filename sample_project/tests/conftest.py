@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from filelock import FileLock
+from pytorch_lightning import Trainer
 
 from modelrepo.text.encoder import masked_language_model, sentence_encoder
 from modelrepo.text.minilm import trained_encoder
@@ -113,3 +114,35 @@ def minilm():
 @pytest.fixture
 def triplets():
     return read_triplets()
+
+
+@pytest.fixture
+def train_reverser():
+    return lambda _seed: fitted(REVERSAL)
+
+
+@pytest.fixture
+def train_copier():
+    return lambda _seed: fitted(COPY)
+
+
+@pytest.fixture
+def train_finder(mnist):
+    return lambda _seed: fitted(ANOMALY)
+
+
+def fitted(recipe):
+    """The network of a recipe after its epochs, from the seed that is set."""
+    module = recipe.module()
+    trainer = Trainer(
+        max_epochs=recipe.epochs,
+        accelerator="auto",
+        devices=1,
+        deterministic="warn",
+        logger=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=False,
+    )
+    trainer.fit(module, recipe.data())
+    return getattr(module, recipe.weights)

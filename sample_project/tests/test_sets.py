@@ -31,7 +31,7 @@ def asked(some_sets):
     return {"images": some_sets, "output_attentions": True}
 
 
-@pytest.mark.modelcheck_parameters(model="finder", total=96_025, layers={"embedding": 28_888, "encoder": 66_944})
+@pytest.mark.modelcheck_parameters(model="finder", total=96_025, layers={"embedding": 29_016, "encoder": 66_944})
 @pytest.mark.modelcheck_shape(model="finder", inputs="some_sets", expected=SHAPES, finite=True)
 @pytest.mark.modelcheck_attention(model="finder", inputs="asked", heads=4, layers=2, causal=False)
 def test_the_finder_has_its_size_and_shapes(): ...
@@ -54,8 +54,8 @@ def test_each_set_has_one_anomaly(image_sets):
     digits, sets = image_sets.test.digits, image_sets.test
     shown = digits[sets.positions]
     odd = shown.gather(1, sets.places[:, None])
-    assert ((shown == odd).sum(dim=1) == 1).all()
-    assert all(len(set(row)) == 2 for row in shown.tolist())
+    assert int(((shown == odd).sum(dim=1) != 1).sum()) == 0
+    assert {len(set(row)) for row in shown.tolist()} == {2}
 
 
 @pytest.mark.modelcheck
@@ -64,5 +64,10 @@ def test_an_untrained_finder_guesses(modelcheck, image_sets):
     image_sets.setup("test")
     batch = [image_sets.test[index] for index in range(500)]
     found = AnomalyFinder().eval()(torch.stack([item["images"] for item in batch]))["logits"].argmax(dim=1)
-    right = (found == torch.stack([item["labels"] for item in batch])).sum()
-    assert right < 0.5 * len(batch)
+    right = int((found == torch.stack([item["labels"] for item in batch])).sum())
+    assert right < 250
+
+
+@pytest.mark.recipe
+@pytest.mark.modelcheck_recipe(train="train_finder", data="image_sets", min=0.95, seeds=5)
+def test_finding_anomalies_is_learnt_from_nearly_any_seed(): ...

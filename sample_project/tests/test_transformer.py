@@ -140,7 +140,7 @@ def test_the_test_sequences_were_not_trained_on(reversals):
     seen = set(map(tuple, reversals.train.tensors["input_ids"].tolist()))
     asked = set(map(tuple, reversals.test.tensors["input_ids"].tolist()))
     assert (len(seen), len(asked)) == (20_000, 10_000)
-    assert seen.isdisjoint(asked)
+    assert len(seen & asked) == 0
 
 
 @pytest.mark.modelcheck_accuracy(model="copier", data="copies", step=copied, min=0.98)
@@ -152,9 +152,9 @@ def test_untrained_networks_do_neither(modelcheck, reversals, copies):
     torch.manual_seed(modelcheck.seed)
     reversals.setup("test")
     copies.setup("test")
-    batch = reversals.test[:100]
-    assert whole_sequences(Reverser().eval(), batch)[0][:, 1].sum() == 0
-    assert written_copies(new_copier().eval(), copies.test[:100]).sum() == 0
+    scores, _ = whole_sequences(Reverser().eval(), reversals.test[:100])
+    right = scores.argmax(dim=1).sum(), written_copies(new_copier().eval(), copies.test[:100]).sum()
+    assert list(map(int, right)) == [0, 0]
 
 
 @pytest.mark.modelcheck
@@ -166,7 +166,20 @@ def test_the_learning_rate_warms_up_and_falls(schedule):
         seen += rates.get_last_lr()
         optimizer.step()
         rates.step()
-    told = [seen[step] * 1e3 for step in (0, 50, 100, 1_000, 2_000)]
-    assert told == pytest.approx([0.0, 0.499229, 0.993844, 0.5, 0.0], abs=1e-6)
+    told = [round(seen[step] * 1e3, 3) for step in (0, 50, 100, 1_000, 2_000)]
+    assert told == [0.0, 0.499, 0.994, 0.5, 0.0]
     assert seen[:100] == sorted(seen[:100])
     assert seen[100:] == sorted(seen[100:], reverse=True)
+
+
+# ---- the recipes
+
+
+@pytest.mark.recipe
+@pytest.mark.modelcheck_recipe(train="train_reverser", data="reversals", step=whole_sequences, min=0.99, seeds=5)
+def test_reversing_is_learnt_from_nearly_any_seed(): ...
+
+
+@pytest.mark.recipe
+@pytest.mark.modelcheck_recipe(train="train_copier", data="copies", step=copied, min=0.95, seeds=5)
+def test_copying_is_learnt_from_nearly_any_seed(): ...

