@@ -64,6 +64,7 @@ class Part:
 
     Beside a result's outcomes there are `"skipped"` (it could not be asked of this subject, and `measured` says why),
     `"xfailed"` (broken, as was expected with a reason) and `"xpassed"` (kept, though it was expected to be broken).
+    `margin` is that of a result, for this part alone.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Part:
     evidence: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
     number: Number | None = None
+    margin: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "outcome", settled(self.outcome))
@@ -89,6 +91,7 @@ class Part:
         if not math.isfinite(self.seconds):
             raise ValueError(f"seconds are finite, not {self.seconds}")
         _require_number(self.number)
+        _keep_margin(self)
 
     @property
     def broken(self) -> bool:
@@ -134,10 +137,7 @@ class Result:
         object.__setattr__(self, "outcome", settled(self.outcome))
         if self.outcome not in _OUTCOMES:
             raise ValueError(f"an outcome is one of {', '.join(_OUTCOMES)}, not {self.outcome!r}")
-        if self.margin is not None and not math.isfinite(self.margin):
-            raise ValueError(f"a margin is finite or None, not {self.margin}")
-        if self.margin is not None:
-            object.__setattr__(self, "margin", float(self.margin))
+        _keep_margin(self)
         if not isinstance(self.evidence, Mapping):
             raise TypeError(f"evidence is a mapping of JSON values, not {self.evidence!r}")
         _require_number(self.number)
@@ -177,6 +177,13 @@ class Result:
 def _require_number(number: object) -> None:
     if number is not None and not isinstance(number, Number):
         raise TypeError(f"number is a Number or None, not {number!r}")
+
+
+def _keep_margin(told: Part | Result) -> None:
+    if told.margin is not None and not math.isfinite(told.margin):
+        raise ValueError(f"a margin is finite or None, not {told.margin}")
+    if told.margin is not None:
+        object.__setattr__(told, "margin", float(told.margin))
 
 
 def _number(values: Mapping[str, Any]) -> Number | None:

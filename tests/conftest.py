@@ -24,6 +24,20 @@ os.environ["PYTHONPATH"] = os.pathsep.join([str(QUIET), *filter(None, [os.enviro
 
 SAMPLE = Path(__file__).parents[1] / "sample_project"
 
+MODULES_OF_THE_SAMPLE = (
+    "text.encoder",
+    "text.minilm",
+    "text.tokenizer",
+    "text.triplets",
+    "transformer.anomaly",
+    "transformer.copying",
+    "transformer.released",
+    "transformer.reversal",
+    "vision.classifier",
+    "vision.data",
+    "vision.train",
+)
+
 SMALL_CHECK = '''
 import pytest
 from pytest_modelcheck import Result, check
@@ -52,7 +66,7 @@ PROCESSES = ("-n0", "-n2")
 def modelrepo() -> None:
     """The sample project's packages, loaded here once: a pytest run inside a test drops what it loads itself."""
     sys.path.insert(0, str(SAMPLE))
-    for module in ("text.encoder", "text.tokenizer", "vision.classifier", "vision.data", "vision.train"):
+    for module in MODULES_OF_THE_SAMPLE:
         importlib.import_module(f"modelrepo.{module}")
     importlib.import_module("safetensors.torch")
 

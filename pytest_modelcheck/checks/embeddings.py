@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pytest_modelcheck.checks.promises import Count, Flag, Rate, Text
-from pytest_modelcheck.comparison import at_least, equal, promised_number
+from pytest_modelcheck.comparison import equal, promised_number
 from pytest_modelcheck.context import current
 from pytest_modelcheck.errors import ConfigError, ModelCheckError
 from pytest_modelcheck.evaluation.gate import CountGate
@@ -23,7 +23,7 @@ from pytest_modelcheck.models.tables import (
     same_memory,
 )
 from pytest_modelcheck.models.wrappers import unwrapped
-from pytest_modelcheck.result import Number, Result
+from pytest_modelcheck.result import Number, Part, Result
 from pytest_modelcheck.tokenization.alignment import quoted
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ _SHOWN = 5
 
 # What was promised, what was found, and what is wrong or "".
 _Row = tuple[str, str, str]
+
+# A triplet and its two cosines.
+_Wrong = tuple[Triplet, tuple[float, float]]
 
 
 def _only_true(name: str, value: object) -> None:
@@ -184,7 +187,7 @@ def nearer(embed: Any, triplets: Any, /, *, min_rate: Rate, min_category_rate: R
 
     A triplet is `(anchor, positive, negative)`, three texts; triplets are a list, or a mapping from categories to
     lists. One is right where the cosine of anchor and positive is greater than that of anchor and negative; a tie is
-    wrong. `min_category_rate` is the least share of each category.
+    wrong. `min_category_rate` is the least share of each category, which then has a row of its own in the reports.
 
     `embed` is a function from a list of texts to vectors `[texts, dimension]`, an object with such an `encode`, or a
     pair `(model, tokenizer)` of transformers, whose last hidden states are averaged over the tokens that are no
@@ -204,50 +207,69 @@ def nearer(embed: Any, triplets: Any, /, *, min_rate: Rate, min_category_rate: R
     cases = read_triplets(triplets)
     seen = cosines_of(embed, cases, device=current().device)
     wrong = [(case, pair) for case, pair in zip(cases, seen.cosines, strict=True) if not pair[0] > pair[1]]
-    size, right = len(cases), len(cases) - len(wrong)
-    gate = CountGate(promised_number("min_rate", min_rate, low=0, high=1), size)
-    whole = gate.compare(right)
+    wrong.sort(key=lambda item: item[1][0] - item[1][1])
     sizes = Counter(case.category for case in cases)
     misses = Counter(case.category for case, _ in wrong)
     rates = {name: (number - misses[name], number) for name, number in sizes.items()}
-    problems, margins = [], [whole.margin]
-    if not whole.ok:
-        problems.append(_too_few("", right, size, gate.needed, min_rate))
-    least = None if min_category_rate is None else promised_number("min_category_rate", min_category_rate)
-    for name, (good, number) in rates.items():
-        comparison = at_least(Fraction(good, number), least) if least is not None else None
-        if comparison is not None and least is not None:
-            margins.append(comparison.margin)
-            if not comparison.ok:
-                needed = CountGate(least, number).needed
-                problems.append(_too_few(f"{name}: ", good, number, needed, min_category_rate))
-    by_category = [f"  {name}: {good:,} of {number:,} ({good / number:.4f})" for name, (good, number) in rates.items()]
-    worst = sorted(wrong, key=lambda item: item[1][0] - item[1][1])[:_SHOWN]
-    told = [*(by_category if list(rates) != [""] else []), *(_miss(case, pair) for case, pair in worst)]
-    promised = f"at least {min_rate} ({gate.needed:,} of {size:,})"
+    whole = _share("nearer", (len(cases) - len(wrong), len(cases)), min_rate, wrong)
+    each = (
+        {}
+        if min_category_rate is None
+        else {
+            name: _share(
+                f"nearer {name}", counts, min_category_rate, [item for item in wrong if item[0].category == name]
+            )
+            for name, counts in rates.items()
+        }
+    )
+    problems = [whole.message.partition("\n")[0]] if whole.broken else []
+    problems += [f"{name}: {part.message}".partition("\n")[0] for name, part in each.items() if part.broken]
+    is_grouped = list(rates) != [""]
+    told = [f"  {name}: {good:,} of {number:,} ({good / number:.4f})" for name, (good, number) in rates.items()]
+    told = [*(told if is_grouped else []), *(_miss(*item) for item in wrong[:_SHOWN])]
+    margins = [part.margin for part in (whole, *each.values()) if part.margin is not None]
     return Result(
         outcome="failed" if problems else "passed",
-        promised=promised + (f", each category at least {min_category_rate}" if least is not None else ""),
-        measured=f"{right / size:.4f} ({right:,} of {size:,})",
-        margin=min((item for item in margins if item is not None), default=None),
-        number=Number("nearer_share", right / size, better="higher"),
+        promised=whole.promised + (f", each category at least {min_category_rate}" if each else ""),
+        measured=whole.measured,
+        margin=min(margins, default=None),
+        number=whole.number,
         message="\n".join([*problems, *told]) if problems else "",
         evidence={
-            "right": right,
-            "triplets": size,
+            "right": len(cases) - len(wrong),
+            "triplets": len(cases),
             "categories": {name: list(counts) for name, counts in rates.items()},
-            "worst": [[case.anchor, case.positive, case.negative, *pair] for case, pair in worst],
+            "worst": [[case.anchor, case.positive, case.negative, *pair] for case, pair in wrong[:_SHOWN]],
         },
+        parts=(whole, *each.values()) if each and is_grouped else (),
         subject=seen.subject,
         device=seen.device,
         changes=seen.changes,
     )
 
 
-def _too_few(what: str, right: int, size: int, needed: int, promised: object) -> str:
+def _share(name: str, counts: tuple[int, int], promised: object, wrong: Sequence[_Wrong]) -> Part:
+    """The verdict on the triplets of a category, or on all of them."""
+    right, size = counts
+    gate = CountGate(promised_number("min_rate", promised, low=0, high=1), size)
+    comparison = gate.compare(right)
+    lines = [_too_few(right, size, gate.needed, promised), *(_miss(*item) for item in wrong[:_SHOWN])]
+    return Part(
+        name,
+        "passed" if comparison.ok else "failed",
+        promised=f"at least {promised} ({gate.needed:,} of {size:,})",
+        measured=f"{right / size:.4f} ({right:,} of {size:,})",
+        message="" if comparison.ok else "\n".join(lines),
+        evidence={"right": right, "triplets": size},
+        number=Number("nearer_share", right / size, better="higher"),
+        margin=comparison.margin,
+    )
+
+
+def _too_few(right: int, size: int, needed: int, promised: object) -> str:
     verb = "is" if needed == 1 else "are"
     return (
-        f"{what}{right:,} of {size:,} triplets are right, and {needed:,} {verb} needed for {promised} "
+        f"{right:,} of {size:,} triplets are right, and {needed:,} {verb} needed for {promised} "
         f"({needed - right:,} too few)."
     )
 

@@ -134,6 +134,7 @@ def with_parity(context: Context, run: Pass | Prefix, result: Result) -> Result:
         message=result.message,
         evidence=result.evidence,
         number=result.number,
+        margin=result.margin,
     )
     broken = [part.message for part in rows if part.broken]
     outcome = result.outcome if result.outcome != "passed" or not broken else "failed"

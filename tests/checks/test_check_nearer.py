@@ -361,6 +361,32 @@ def test_the_measurement_counts_each_category():
     }
 
 
+def test_a_promised_category_has_a_row_of_its_own():
+    vectors = of(a=EAST, b=NORTH, c=BETWEEN)
+    triplets = {"good": [("a", "c", "b"), ("c", "b", "a")], "bad": [("a", "b", "c"), ("a", "c", "b")]}
+    whole, good, bad = nearer(vectors, triplets, min_rate=0.75, min_category_rate=0.75).parts
+    assert [(part.name, part.outcome, part.measured, part.margin) for part in (whole, good, bad)] == [
+        ("nearer", "passed", "0.7500 (3 of 4)", 0.0),
+        ("nearer good", "passed", "1.0000 (2 of 2)", 0.25),
+        ("nearer bad", "failed", "0.5000 (1 of 2)", -0.25),
+    ]
+    assert (bad.promised, bad.evidence) == ("at least 0.75 (2 of 2)", {"right": 1, "triplets": 2})
+    assert bad.message == (
+        "1 of 2 triplets are right, and 2 are needed for 0.75 (1 too few).\n"
+        "  'a' is at 0.000 to 'b' and at 0.600 to 'c'"
+    )
+    assert (bad.number.name, bad.number.value) == ("nearer_share", 0.5)
+
+
+@pytest.mark.parametrize(
+    ("triplets", "promises"),
+    [(TRIPLETS, {"min_rate": 1}), (TRIPLETS["sea"], {"min_rate": 1, "min_category_rate": 1})],
+    ids=["no category is promised", "a list"],
+)
+def test_what_has_no_categories_has_one_row(triplets, promises):
+    assert nearer(trained, triplets, **promises).parts == ()
+
+
 def test_each_text_is_given_once():
     given = []
 

@@ -206,6 +206,32 @@ def test_expected(number): ...
 def test_better(number): ...
 """
 
+MARGINS = """
+import pytest
+from pytest_modelcheck import Part, Result, check
+
+@check
+def parted(number, /, *, at_most: int) -> Result:
+    \"\"\"Every part is kept.\"\"\"
+    parts = Part("near", "passed", "p", "m", margin=0.25), Part("bare", "passed", "p", "m")
+    return Result("passed", "p", "m", margin=0.125, parts=parts)
+
+def pytest_modelcheck_checks(config):
+    return [parted]
+
+@pytest.fixture
+def number():
+    return 5
+"""
+
+
+def test_a_part_has_its_own_margin_and_not_that_of_the_whole(pytester, run_gates):
+    pytester.makeconftest(MARGINS)
+    pytester.makepyfile("import pytest\n\n@pytest.mark.modelcheck_parted(at_most=5)\ndef test_it(): ...")
+    _, rows = run_gates()
+    assert [(row["part"], row["margin"]) for row in rows] == [("near", 0.25), ("bare", None)]
+
+
 PART_OUTCOMES = {
     "test_kept": ["passed", "skipped", "xfailed"],
     "test_broken": ["passed", "failed", "error"],

@@ -155,6 +155,7 @@ def part(outcome, **values):
         ({"outcome": "xpassed", "message": ""}, "a part that xpassed says why: message is empty"),
         ({"seconds": float("nan")}, "seconds are finite, not nan"),
         ({"seconds": float("-inf")}, "seconds are finite, not -inf"),
+        ({"margin": float("nan")}, "a margin is finite or None, not nan"),
     ],
 )
 def test_what_is_no_part_is_refused(values, message):
