@@ -51,7 +51,15 @@ PROCESSES = ("-n0", "-n2")
 def modelrepo() -> None:
     """The sample project's packages, loaded here once: a pytest run inside a test drops what it loads itself."""
     sys.path.insert(0, str(SAMPLE))
-    for module in ("text.encoder", "text.tokenizer", "vision.classifier", "vision.data", "vision.train"):
+    for module in (
+        "text.encoder",
+        "text.tokenizer",
+        "train",
+        "vision.evaluate",
+        "vision.part",
+        "vision.train",
+        "vision.variants",
+    ):
         importlib.import_module(f"modelrepo.{module}")
     importlib.import_module("safetensors.torch")
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from filelock import FileLock
+import torch
+from pytorch_lightning import Trainer
 
+from modelrepo.running import quiet
 from modelrepo.text.encoder import sentence_encoder
 from modelrepo.text.tokenizer import uncased_tokenizer
 from modelrepo.vision.classifier import DigitClassifier
-from modelrepo.vision.data import DATA, MNISTDataModule
+from modelrepo.vision.data import MNISTDataModule
 from modelrepo.vision.network import trained_digit_network
 
 
@@ -39,6 +41,20 @@ def classifier(network):
 
 @pytest.fixture(scope="session")
 def mnist():
-    with FileLock(DATA / ".unpacking.lock"):
-        MNISTDataModule().prepare_data()
     return MNISTDataModule()
+
+
+@pytest.fixture
+def fitted(tmp_path):
+    """Train a module on data for seconds, with these options of the Trainer, which is given back."""
+
+    def fit(module, data, **options):
+        usual = {"accelerator": "cpu", "devices": 1, "max_epochs": 1, "logger": False, "default_root_dir": tmp_path}
+        silent = dict.fromkeys(["enable_checkpointing", "enable_model_summary", "enable_progress_bar"], False)
+        torch.manual_seed(0)
+        with quiet():
+            trainer = Trainer(**{**usual, **silent, **options})
+            trainer.fit(module, data)
+        return trainer
+
+    return fit
