@@ -1,4 +1,4 @@
-"""The sample project's training command: what it leaves behind, how it stops and goes on, and what it says of mistakes."""
+"""The sample project's training command: what it leaves, how it stops and goes on, and what it says of mistakes."""
 
 from __future__ import annotations
 
@@ -67,7 +67,10 @@ def test_a_run_leaves_its_folder_and_says_how_to_go_on(train, tmp_path):
     code, out, err = train("digits", "--fast")
     folder = tmp_path / "runs" / "digits"
     assert code == 0
-    assert out[0] == "digits learns to read handwritten digits (MNIST): 2 epochs from seed 7, into runs/digits"
+    assert (
+        out[0]
+        == "digits learns to read handwritten digits (MNIST): 2 epochs of 6 batches from seed 7, into runs/digits"
+    )
     assert out[1].startswith("test accuracy: 0.")
     released, tests = (
         os.path.relpath(SAMPLE / name) for name in ("checkpoints/digits.safetensors", "tests/test_vision.py")
@@ -308,7 +311,7 @@ def test_ctrl_c_stops_the_command(tmp_path):
     command = [sys.executable, "-c", code, "digits", "--fast", "--output", str(tmp_path)]
     running = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        assert running.stdout.readline().startswith("digits learns to read handwritten digits (MNIST): 1 epochs")
+        assert running.stdout.readline().startswith("digits learns to read handwritten digits (MNIST): 1 epoch of 313")
         while not (tmp_path / "last.ckpt").exists():
             assert running.poll() is None, running.stderr.read()
         running.send_signal(signal.SIGINT)

@@ -75,7 +75,7 @@ class History(Callback):
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()
             writer.writerows({name: "" if row[name] is None else row[name] for name in COLUMNS} for row in self.rows)
-        title = f"{self.plan.recipe}: {self.plan.epochs} epochs from seed {self.plan.seed}"
+        title = f"{self.plan.recipe}: {self.plan}"
         (self.folder / "curve.svg").write_text(curve_svg(self.rows, title), encoding="utf-8")
 
     def _add_row(self, trainer: Trainer, done: int, accuracy: Tensor | None = None) -> None:

@@ -13,3 +13,7 @@ class Plan:
     seed: int
     epochs: int
     batches: int | None = None
+
+    def __str__(self) -> str:
+        fast = "" if self.batches is None else f" of {self.batches} batches"
+        return f"{self.epochs} epoch{'' if self.epochs == 1 else 's'}{fast} from seed {self.seed}"

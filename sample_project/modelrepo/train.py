@@ -86,9 +86,7 @@ def _run(asked: argparse.Namespace) -> int:
         data.prepare_data()
     if not asked.resume:
         _clear(folder, (LAST, BEST, "metrics.csv", "curve.svg", f"{recipe.name}.safetensors"))
-    print(
-        f"{recipe.name} learns {recipe.learns}: {plan.epochs} epochs from seed {plan.seed}, into {folder}", flush=True
-    )
+    print(f"{recipe.name} learns {recipe.learns}: {plan}, into {folder}", flush=True)
     weights = folder / f"{recipe.name}.safetensors"
     try:
         module = fit(recipe, plan, data, folder=folder, resume=asked.resume)
@@ -148,9 +146,8 @@ def _resumed(recipe: Recipe, asked: argparse.Namespace, folder: Path) -> Plan:
     ):
         if value not in (None, its):
             raise UserError(
-                f"{option} says otherwise than the run in {folder}, which has {plan.epochs} epochs from seed "
-                f"{plan.seed}{'' if plan.batches is None else ', fast ones'}: its schedule counts on that. "
-                f"Leave {option} out"
+                f"{option} says otherwise than the run in {folder}, which has {plan}: its schedule counts "
+                f"on that. Leave {option} out"
             )
     return plan
 

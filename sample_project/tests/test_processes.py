@@ -9,11 +9,15 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import modelrepo
 from modelrepo.vision.evaluate import evaluate
+from modelrepo.vision.network import trained_digit_network
 
+ROOT = Path(modelrepo.__file__).parents[1]
 LONGEST = 900  # seconds; the processes of a busy machine are slow to begin
 
 
@@ -33,7 +37,13 @@ def found_by(program, tmp_path):
         output = tmp_path / "found.json"
         started = subprocess.Popen(  # noqa: S603
             [*program, "--processes", str(processes), "--output", str(output)],
-            env={**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"},
+            env={
+                **os.environ,
+                "MASTER_ADDR": "127.0.0.1",
+                "MASTER_PORT": port,
+                "OMP_NUM_THREADS": "1",
+                "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+            },
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             text=True,
@@ -58,8 +68,6 @@ def end(group):
 @pytest.fixture(scope="session")
 def alone():
     """What one process finds."""
-    from modelrepo.vision.network import trained_digit_network
-
     return evaluate(trained_digit_network(), 1)
 
 
