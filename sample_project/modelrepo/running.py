@@ -144,5 +144,5 @@ def _interruptible(trainer: Trainer) -> Iterator[None]:
         finished = trainer.current_epoch if trainer.state.fn == "fit" else None
         raise Interrupted(finished) from None
     finally:
-        if is_main:
+        if before is not None:
             signal.signal(signal.SIGINT, before)

@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\nstopped before the training began", file=sys.stderr)
+        print("\nstopped", file=sys.stderr)
         return INTERRUPTED
 
 
