@@ -53,7 +53,8 @@ def found_by(program, tmp_path):
             _, told = started.communicate(timeout=LONGEST)
         finally:
             end(started.pid)
-        assert started.returncode == 0, told.strip().rpartition("\n")[2]
+        errors = [line for line in told.splitlines() if line.startswith("error: ")]
+        assert started.returncode == 0, errors[0] if errors else told
         return json.loads(output.read_text(encoding="utf-8"))
 
     return found

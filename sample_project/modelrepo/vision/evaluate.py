@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import socket
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -132,7 +133,10 @@ def main() -> None:
         return
     if asked.output is not None:
         asked.output.write_text(json.dumps(asdict(found)), encoding="utf-8")
-    found.require_exact()
+    try:
+        found.require_exact()
+    except UserError as error:
+        sys.exit(f"error: {error}")
     print(f"test accuracy: {found.correct / len(found.seen):.4f} ({found.correct:,} of {len(found.seen):,})")
 
 
