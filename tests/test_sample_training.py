@@ -23,7 +23,7 @@ ENVIRONMENT = {
 
 @pytest.fixture
 def train(modelrepo, monkeypatch, tmp_path, capfd):
-    """The command, in this process and in an empty folder; digits train for two epochs of six batches."""
+    """The command, in this process and in an empty folder; a fast run is two epochs of six batches, on few images."""
     import dataclasses
 
     import torch
@@ -31,7 +31,7 @@ def train(modelrepo, monkeypatch, tmp_path, capfd):
     from modelrepo import train as command
     from modelrepo.vision import digits
 
-    short = dataclasses.replace(digits.DIGITS, fast_epochs=2, fast_batches=6)
+    short = dataclasses.replace(digits.DIGITS, data=few_digits, fast_epochs=2, fast_batches=6)
     monkeypatch.setattr(digits, "DIGITS", short)
     monkeypatch.setattr(torch, "set_num_threads", lambda number: None)
     monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
@@ -49,6 +49,12 @@ def train(modelrepo, monkeypatch, tmp_path, capfd):
         return code, told.out.splitlines(), told.err.splitlines()
 
     return run
+
+
+def few_digits():
+    from modelrepo.vision.part import MNISTPart
+
+    return MNISTPart(6 * 64, batch_size=64)
 
 
 def weights_in(folder):
@@ -109,7 +115,6 @@ def test_a_run_gives_the_weights_that_lightning_alone_gives_and_the_same_file_ag
 
     from modelrepo.running import quiet
     from modelrepo.vision.classifier import DigitClassifier
-    from modelrepo.vision.data import MNISTDataModule
 
     train("digits", "--fast", "--epochs", 1, "--output", "one")
     train("digits", "--fast", "--epochs", 1, "--output", "two")
@@ -118,9 +123,7 @@ def test_a_run_gives_the_weights_that_lightning_alone_gives_and_the_same_file_ag
     classifier = DigitClassifier().to(memory_format=torch.channels_last)
     off = dict.fromkeys(["logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"], False)
     with quiet():
-        Trainer(max_epochs=1, limit_train_batches=6, accelerator="auto", devices=1, **off).fit(
-            classifier, MNISTDataModule(batch_size=64)
-        )
+        Trainer(max_epochs=1, limit_train_batches=6, accelerator="auto", devices=1, **off).fit(classifier, few_digits())
     assert equal(weights_in(Path("one")), classifier.net.state_dict())
 
 
