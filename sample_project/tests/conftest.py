@@ -41,7 +41,9 @@ def classifier(network):
 
 @pytest.fixture(scope="session")
 def mnist():
-    return MNISTDataModule()
+    data = MNISTDataModule()
+    data.prepare_data()
+    return data
 
 
 @pytest.fixture
