@@ -33,9 +33,13 @@ MODULES_OF_THE_SAMPLE = (
     "transformer.copying",
     "transformer.released",
     "transformer.reversal",
+    "train",
     "vision.classifier",
     "vision.data",
+    "vision.evaluate",
+    "vision.part",
     "vision.train",
+    "vision.variants",
 )
 
 SMALL_CHECK = '''

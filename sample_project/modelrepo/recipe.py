@@ -17,7 +17,8 @@ class Recipe:
 
     `module` and `data` are called after the seed is set. The module logs `train_loss` in its training steps and
     `monitor`, an accuracy, in its validation and test steps as `val_acc` and `test_acc`; `weights` are those of its
-    parts that are released. A fast run has `fast_epochs` epochs of `fast_batches` batches.
+    parts that are released. A fast run has `fast_epochs` epochs of `fast_batches` batches. `gates` is the file of the
+    tests that judge the released weights.
     """
 
     name: str
@@ -29,6 +30,8 @@ class Recipe:
     fast_batches: int
     weights: str = "net"
     monitor: str = "val_acc"
+    seed: int = 7
+    gates: str = ""
 
     @property
     def checkpoint(self) -> Path:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from filelock import FileLock
+import torch
 from pytorch_lightning import Trainer
 
+from modelrepo.plan import Plan
+from modelrepo.running import fit, quiet
 from modelrepo.text.encoder import masked_language_model, sentence_encoder
 from modelrepo.text.minilm import trained_encoder
 from modelrepo.text.tokenizer import uncased_tokenizer
@@ -16,7 +18,7 @@ from modelrepo.transformer.released import released
 from modelrepo.transformer.reversal import REVERSAL
 from modelrepo.transformer.schedule import warmup_cosine_schedule
 from modelrepo.vision.classifier import DigitClassifier
-from modelrepo.vision.data import DATA, MNISTDataModule
+from modelrepo.vision.data import MNISTDataModule
 from modelrepo.vision.network import trained_digit_network
 
 
@@ -47,9 +49,25 @@ def classifier(network):
 
 @pytest.fixture(scope="session")
 def mnist():
-    with FileLock(DATA / ".unpacking.lock"):
-        MNISTDataModule().prepare_data()
-    return MNISTDataModule()
+    data = MNISTDataModule()
+    data.prepare_data()
+    return data
+
+
+@pytest.fixture
+def fitted(tmp_path):
+    """Train a module on data for seconds, with these options of the Trainer, which is given back."""
+
+    def fit(module, data, **options):
+        usual = {"accelerator": "cpu", "devices": 1, "max_epochs": 1, "logger": False, "default_root_dir": tmp_path}
+        silent = dict.fromkeys(["enable_checkpointing", "enable_model_summary", "enable_progress_bar"], False)
+        torch.manual_seed(0)
+        with quiet():
+            trainer = Trainer(**{**usual, **silent, **options})
+            trainer.fit(module, data)
+        return trainer
+
+    return fit
 
 
 @pytest.fixture
@@ -118,31 +136,24 @@ def triplets():
 
 @pytest.fixture
 def train_reverser():
-    return lambda _seed: fitted(REVERSAL)
+    return trained(REVERSAL)
 
 
 @pytest.fixture
 def train_copier():
-    return lambda _seed: fitted(COPY)
+    return trained(COPY)
 
 
 @pytest.fixture
 def train_finder(mnist):
-    return lambda _seed: fitted(ANOMALY)
+    return trained(ANOMALY)
 
 
-def fitted(recipe):
-    """The network of a recipe after its epochs, from the seed that is set."""
-    module = recipe.module()
-    trainer = Trainer(
-        max_epochs=recipe.epochs,
-        accelerator="auto",
-        devices=1,
-        deterministic="warn",
-        logger=False,
-        enable_checkpointing=False,
-        enable_model_summary=False,
-        enable_progress_bar=False,
-    )
-    trainer.fit(module, recipe.data())
-    return getattr(module, recipe.weights)
+def trained(recipe):
+    """What trains the network of a recipe from a seed, as the training command does."""
+
+    def train(seed):
+        module = fit(recipe, Plan(recipe.name, seed, recipe.epochs), recipe.data(), progress=False)
+        return module.get_submodule(recipe.weights)
+
+    return train

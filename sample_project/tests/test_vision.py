@@ -6,10 +6,12 @@ import pytest
 import torch
 from torchmetrics.classification import MulticlassF1Score
 
+from modelrepo.vision.data import MNISTDataModule
 from modelrepo.vision.network import digit_network
 from modelrepo.vision.train import train
 from pytest_modelcheck import assert_shape
 
+TRAIN_HISTOGRAM = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
 TEST_HISTOGRAM = [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
 
 LAYERS = {
@@ -33,7 +35,17 @@ def test_the_splits_are_whole_and_disjoint(mnist):
     assert (len(training), len(validation), len(mnist.test)) == (55_000, 5_000, 10_000)
     assert training.isdisjoint(validation)
     assert training | validation == set(range(60_000))
+    assert torch.bincount(mnist.train.dataset.targets).tolist() == TRAIN_HISTOGRAM
     assert torch.bincount(mnist.test.targets).tolist() == TEST_HISTOGRAM
+
+
+@pytest.mark.modelcheck
+def test_the_splits_are_the_same_each_time(mnist):
+    mnist.setup("fit")
+    again = MNISTDataModule()
+    again.setup("fit")
+    assert again.train.indices == mnist.train.indices
+    assert again.validation.indices == mnist.validation.indices
 
 
 @pytest.mark.modelcheck

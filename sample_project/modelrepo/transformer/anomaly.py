@@ -106,4 +106,5 @@ ANOMALY = Recipe(
     epochs=5,
     fast_epochs=1,
     fast_batches=60,
+    gates="tests/test_sets.py",
 )

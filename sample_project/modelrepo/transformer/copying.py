@@ -56,4 +56,5 @@ COPY = Recipe(
     epochs=5,
     fast_epochs=1,
     fast_batches=100,
+    gates="tests/test_transformer.py",
 )

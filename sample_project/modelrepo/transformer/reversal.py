@@ -53,4 +53,5 @@ REVERSAL = Recipe(
     epochs=5,
     fast_epochs=1,
     fast_batches=100,
+    gates="tests/test_transformer.py",
 )

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
+from filelock import FileLock
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset, random_split
 from torchvision.datasets import MNIST
 from torchvision.transforms import ToTensor
 
+from modelrepo.errors import UserError
+
 DATA = Path(__file__).parents[2] / "data"
+
+# The unpacked files and their md5. torchvision verifies the packed ones alone.
+FILES: Mapping[str, str] = MappingProxyType(
+    {
+        "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+        "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+        "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+        "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+    }
+)
 
 
 class MNISTDataModule(LightningDataModule):
@@ -24,8 +40,20 @@ class MNISTDataModule(LightningDataModule):
         self.split_seed = split_seed
 
     def prepare_data(self) -> None:
-        """Unpack the files under `root`; whoever deleted them gets them downloaded."""
-        MNIST(self.root, download=True)
+        """Unpack the files under `root`, and verify them; whoever deleted them gets them downloaded.
+
+        Raises `UserError` where they cannot be had, or are not the canonical ones.
+        """
+        raw = Path(self.root) / "MNIST" / "raw"
+        if not all((raw / name).exists() for name in FILES):
+            _unpack(Path(self.root), raw)
+        for name, expected in FILES.items():
+            found = hashlib.md5((raw / name).read_bytes(), usedforsecurity=False).hexdigest()
+            if found != expected:
+                raise UserError(
+                    f"{raw / name} is not the canonical file: its md5 is {found}, expected {expected}. Delete it, and "
+                    f"the next run unpacks it again from {name}.gz, or downloads it"
+                )
 
     def setup(self, stage: str) -> None:
         """Split the 60,000 training images, the same way at every call."""
@@ -51,3 +79,16 @@ class MNISTDataModule(LightningDataModule):
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
         )
+
+
+def _unpack(root: Path, raw: Path) -> None:
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with FileLock(root / ".unpacking.lock"):
+            MNIST(root, download=True)
+    except (OSError, RuntimeError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise UserError(
+            f"MNIST is not complete in {raw}, and could not be unpacked or downloaded ({reason}). Put its four "
+            "canonical .gz files there, or name the folder that holds MNIST/raw with --data"
+        ) from error

@@ -26,7 +26,7 @@ def digit_network() -> nn.Sequential:
 
 
 def trained_digit_network(checkpoint: Path = CHECKPOINT) -> nn.Sequential:
-    """The network with the weights that `python -m modelrepo.vision.train` wrote, in evaluation mode."""
+    """The network with the weights that `python -m modelrepo.train digits` gave, in evaluation mode."""
     from safetensors.torch import load_file
 
     network = digit_network()
