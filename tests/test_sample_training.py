@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("pytorch_lightning")
+
 SAMPLE = Path(__file__).parents[1] / "sample_project"
 ENVIRONMENT = {
     **os.environ,

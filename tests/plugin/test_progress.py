@@ -55,6 +55,7 @@ def run(pytester, *options):
 
 @pytest.mark.slow  # the work has to be long for the bar to show
 def test_a_bar_is_seen_at_a_terminal_and_gone_at_the_end(pytester):
+    pytest.importorskip("tqdm")
     seen, code = run(pytester)
     assert code == pytest.ExitCode.OK
     assert BAR in seen
