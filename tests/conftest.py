@@ -17,6 +17,9 @@ from tests.outer import OUTER
 # Two processes share the processors: with a thread for each of them and more, both are slower.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Processes that keep no bytecode would compile the whole package anew, each of hundreds.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # No process of the tests opens a connection: this one, and those that it starts.
 QUIET = Path(__file__).parent / "quiet"
 runpy.run_path(str(QUIET / "sitecustomize.py"))

@@ -38,9 +38,6 @@ def test_baseline(tokenizer): ...
 # Hypothesis would be loaded for each failure, and numpy for nothing.
 _ALONE = ("-p", "no:hypothesispytest", "-p", "no:anyio", "-p", "no:jaxtyping")
 
-# Without its bytecode, a session would read the whole package anew.
-_UNSET = (*OUTER, "PYTHONDONTWRITEBYTECODE")
-
 # What a run leaves behind that is no file of the user's.
 _OWN = ("report.json", "output", "ended", ".pytest_cache", "__pycache__", ".hypothesis")
 
@@ -52,7 +49,7 @@ def run(fault: Fault, root: Path, launcher: Callable[[], Launcher]) -> Session:
     """Run a fault's session, and assert that it changed no file of its folder to the byte."""
     _write(fault, root)
     before = _files(root)
-    environment = {name: value for name, value in os.environ.items() if name not in _UNSET}
+    environment = {name: value for name, value in os.environ.items() if name not in OUTER}
     environment |= {
         "OMP_NUM_THREADS": "1",
         "COLUMNS": "200",

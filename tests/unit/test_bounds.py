@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -25,6 +26,12 @@ def test_a_quantile_of_students_distribution_is_scipys(freedom, confidence):
 @pytest.mark.parametrize("freedom", [1, 2, 3, 10, 999, 1_000, 1_001, 10_000, 10**6, 10**9])
 def test_the_quantiles_that_are_asked_for_are_scipys(confidence, freedom):
     assert t_quantile(confidence, freedom) == pytest.approx(stats.t.ppf(confidence, freedom), rel=2e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("freedom", [1_000, 1_001, 2_000])
+def test_the_expansion_has_all_of_its_terms(freedom):
+    # The last of them is some 1e-9 of the quantile.
+    assert t_quantile(0.95, freedom) == pytest.approx(stats.t.ppf(0.95, freedom), rel=1e-12, abs=0)
 
 
 @pytest.mark.parametrize(
@@ -79,6 +86,11 @@ def test_values_that_agree_as_nearly_as_was_asked_for_say_nothing():
     require_agreement([], [], "the mean", 0)
     with pytest.raises(NoInterval):
         require_agreement([0.5], [0.5 + 2**-10], "the mean", 2**-11)
+
+
+def test_a_value_that_is_no_tensor_has_no_interval():
+    with pytest.raises(NoInterval, match="^its value is no tensor but dict$"):
+        values_of(SimpleNamespace(compute=lambda: {"f1": 0.5}))
 
 
 def test_the_values_of_a_metric_are_flat():
