@@ -41,7 +41,7 @@ _ALONE = ("-p", "no:hypothesispytest", "-p", "no:anyio", "-p", "no:jaxtyping")
 # What a run leaves behind that is no file of the user's.
 _OWN = ("report.json", "output", "ended", ".pytest_cache", "__pycache__", ".hypothesis")
 
-
+# Of larger files only the size is compared.
 _LARGEST = 1 << 30
 
 
