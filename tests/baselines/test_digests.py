@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -51,6 +52,17 @@ def refusal(store: Store, why: str) -> str:
 
 def rename(part: dict[str, object]) -> None:
     part["test_c token_ids"] = part.pop("test_b token_ids")
+
+
+def test_a_digest_is_the_same_on_every_machine_and_in_every_version():
+    # What is recorded today is read for years.
+    assert digest("test_a token_ids", {"text": "é", "ids": [1, 2]}) == "9749bbc8805c542e"
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_what_json_does_not_know_has_no_digest(number: float):
+    with pytest.raises(ValueError, match="Out of range float values are not JSON compliant"):
+        digest("test_a accuracy", {"value": number})
 
 
 EDITED = {

@@ -20,6 +20,7 @@ class Equivalent:
 
 
 _FALSY = "None is as false as False"
+_REFUSED = "its digest was made before, and has refused a number that is none"
 _ALIAS = "it is another name of the same encoding"
 _WIDER = "the numbers of a byte are the same in wider integers"
 _POSIX = "only Windows has another newline, and mutmut does not run there"
@@ -140,6 +141,8 @@ EQUIVALENTS: tuple[Equivalent, ...] = (
         _ITEMS.format(False, False),
         (_ITEMS.format(None, False), _FALSY),
         (_ITEMS.format(False, None), _FALSY),
+        (_ITEMS.format(False, True), _REFUSED),
+        (_ITEMS.format(False, "").replace("allow_nan=", ""), _REFUSED),
     ),
     *_listed(
         "store",
@@ -147,5 +150,7 @@ EQUIVALENTS: tuple[Equivalent, ...] = (
         _VALUE.format(False, False),
         (_VALUE.format(None, False), _FALSY),
         (_VALUE.format(False, None), _FALSY),
+        (_VALUE.format(False, True), _REFUSED),
+        (_VALUE.format(False, "").replace("allow_nan=", ""), _REFUSED),
     ),
 )

@@ -29,11 +29,13 @@ TARGETS = {
     "bounds": _file("evaluation/bounds.py", "tests/unit/test_bounds.py"),
     "intervals": _file("evaluation/intervals.py", "tests/unit/test_intervals.py", without="milliseconds"),
     "strict_json": _file("strict_json.py", "tests/unit/test_strict_json.py"),
-    "files": _file("baselines/files.py", "tests/baselines/test_files.py"),
+    "files": _file("baselines/files.py", "tests/baselines/test_files.py", "tests/baselines/test_write_whole.py"),
+    "digests": _file("baselines/digests.py", "tests/baselines/test_digests.py"),
     "store": _file(
         "baselines/store.py",
         "tests/baselines/test_store.py",
         "tests/baselines/test_store_details.py",
+        "tests/baselines/test_digests.py",
         without="four_processes or killed",
     ),
 }
