@@ -61,7 +61,8 @@ def _scalar(value: Any) -> Fraction | None:
             return None
         if getattr(value.dtype, "kind", None) in ("m", "M"):  # a span or a point of time
             return None
-        item, kind = value.item(), str(value.dtype).removeprefix("torch.")
+        kind = getattr(value.dtype, "name", None) or str(value.dtype).removeprefix("torch.")
+        item = value.item()
     except Exception:  # it is neither array nor tensor, or a tensor on the meta device, which has no value
         return None
     if type(item).__name__ == "longdouble" or (isinstance(item, float) and kind in ("float16", "float32")):

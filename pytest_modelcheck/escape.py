@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import re
 
-# Who asks, before the host of a URL; and what opens a door, behind its question mark.
+# Who asks, before the host of a URL; and what opens a door, behind its question mark or in a header.
 _USER = re.compile(r"(?<=://)[^/?#\s]*@")
 _KEY = re.compile(
-    r"([?&][\w.%-]*(?:token|key|secret|passw(?:or)?d|signature|credential|sig)=)[^&#\s'\"<>]+", re.IGNORECASE
+    r"([?&#;][\w.%-]*(?:token|key|secret|passw(?:or)?d|pwd|signature|credential|sig|auth)=)[^&#;\s'\"<>]+",
+    re.IGNORECASE,
 )
+_HEADER = re.compile(r"(authorization['\"]?\s*[:=]\s*['\"]?(?:bearer|basic|token)\s+)[^\s'\"<>]+", re.IGNORECASE)
 
-_HOME = re.compile(r"(?<![\w.-])(?:/home|/Users|[A-Za-z]:[\\/]+Users)[\\/]+[^\\/\s'\":,;)]+")
+# A name of a person: on Windows it may have spaces, up to the next backslash.
+_HOME = re.compile(
+    r"(?<![\w.-])((?:/(?:mnt|var|export|private|usr))?/home|(?:/mnt/[a-z])?/Users|[A-Za-z]:[\\/]+Users)([\\/]+)"
+    r"(?:[^\\/\s'\":,;)]+(?: [^\\/\s'\":,;)]+)*(?=\\)|[^\\/\s'\":,;)]+)"
+)
 
 
 def printable(text: str) -> str:
@@ -33,14 +39,15 @@ def without_credentials(text: str) -> str:
     >>> without_credentials("403 of https://me:pass@host/m.pt?part=1&token=abc")
     '403 of https://…@host/m.pt?part=1&token=…'
     """
-    return _KEY.sub(r"\1…", _USER.sub("…@", text)) if "://" in text else text
+    text = _USER.sub("…@", text) if "://" in text else text
+    return _HEADER.sub(r"\1…", _KEY.sub(r"\1…", text)) if "=" in text or "uthorization" in text else text
 
 
 def discreet(text: str) -> str:
     """The text without credentials, and without the names of people that paths of their homes have.
 
     >>> discreet("no /home/alice/models/m.pt")
-    'no ~/models/m.pt'
+    'no /home/…/models/m.pt'
     """
     text = without_credentials(text)
-    return _HOME.sub("~", text) if "/home" in text or "Users" in text else text
+    return _HOME.sub(r"\1\2…", text) if "/home" in text or "Users" in text else text

@@ -24,14 +24,24 @@ def memory_advice(error: BaseException) -> str:
     """
     if not _is_about_memory(error):
         return ""
-    found: BaseException | None = error
-    while found is not None:  # what the functions held that were running stays alive with their frames
+    for found in _with_causes(error):  # what the functions held that were running stays alive with their frames
         traceback.clear_frames(found.__traceback__)
-        found = found.__cause__ or found.__context__
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
         torch.cuda.empty_cache()
     return _ADVICE
+
+
+def _with_causes(error: BaseException) -> list[BaseException]:
+    """The exception and all those that led to it, each once: they may lead to each other."""
+    found: list[BaseException] = []
+    todo: list[BaseException | None] = [error]
+    while todo:
+        each = todo.pop()
+        if each is not None and not any(each is known for known in found):
+            found.append(each)
+            todo += [each.__cause__, each.__context__]
+    return found
 
 
 def _is_about_memory(error: BaseException) -> bool:

@@ -105,8 +105,9 @@ def first_nonfinite_layer(model: Module, inputs: Any, *, device: str = "") -> st
     `""` where none of them is, or a layer cannot be watched.
     """
     torch = require_module(model)
+    # An infinite input may be meant, as in a mask that is added.
     for path, tensor in tensors_in(inputs):
-        if not is_finite(tensor):
+        if not tensor.is_meta and bool(tensor.isnan().any()):
             return f"the input{f' {path}' if path else ''} is not finite"
     for name, parameter in model.named_parameters():
         if not is_finite(parameter):
@@ -124,6 +125,9 @@ def first_nonfinite_layer(model: Module, inputs: Any, *, device: str = "") -> st
         seen = observe(model, inputs, device=device)
     if order:
         return f"the output of layer {order[0]} is not finite"
+    for path, tensor in tensors_in(inputs):
+        if not is_finite(tensor):
+            return f"the input{f' {path}' if path else ''} is not finite"
     is_whole = inner and not any(isinstance(item, torch.jit.ScriptModule) for item in model.modules())
     if is_whole and any(not is_finite(tensor) for _, tensor in tensors_in(seen.output)):
         return "the outputs of all layers are finite, and what the forward makes of them is not"

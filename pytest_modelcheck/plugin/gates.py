@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import unittest
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,7 +19,7 @@ from pytest_modelcheck.plugin.appearance import make_inert, show_message_first
 from pytest_modelcheck.plugin.collection import asked_device, bound_markers, card_told, given_device
 from pytest_modelcheck.plugin.rows import Row, let_through, phase_rows
 from pytest_modelcheck.plugin.stash import session_of
-from pytest_modelcheck.plugin.surroundings import STATE, State, device_asked, waivers_of_test
+from pytest_modelcheck.plugin.surroundings import STATE, State, device_asked, is_of_unittest, waivers_of_test
 from pytest_modelcheck.result import Result
 
 
@@ -64,40 +63,48 @@ def check_promises(item: pytest.Function) -> None:
 
 @contextmanager
 def looking_at_what_is_returned(item: pytest.Function) -> Iterator[None]:
-    """Fail a gate that returns the result of a check, at which nobody looks: pytest only warns of it."""
+    """Fail a gate that returns something, the result of a check say, at which nobody looks: pytest only warns of it."""
     state, test = item.stash.get(STATE, None), item.obj
-    if state is None or not state.is_gate or inspect.iscoroutinefunction(test) or inspect.isasyncgenfunction(test):
+    if state is None or not state.is_gate or inspect.isasyncgenfunction(test):
         yield
         return
 
     @functools.wraps(test)
-    def watched(*args: Any, **kwargs: Any) -> Any:
+    def watched(*args: Any, **kwargs: Any) -> None:
         __tracebackhide__ = True
-        found = test(*args, **kwargs)
-        if isinstance(found, Result) and not any(found is known for known in state.results):
-            raise ModelCheckError(
-                f"not measured: the test returns the result of {found.check}, at which nobody looks. Call "
-                f"assert_{found.check}, which raises where the promise is broken"
-            )
-        return found
+        _require_seen(test(*args, **kwargs), state)
 
-    item.obj = watched
+    @functools.wraps(test)
+    async def awaited(*args: Any, **kwargs: Any) -> None:
+        __tracebackhide__ = True
+        _require_seen(await test(*args, **kwargs), state)
+
+    item.obj = awaited if inspect.iscoroutinefunction(test) else watched
     try:
         yield
     finally:
         item.obj = test
 
 
+def _require_seen(found: object, state: State) -> None:
+    __tracebackhide__ = True
+    if found is None or any(found is known for known in state.results):
+        return
+    if isinstance(found, Result):
+        raise ModelCheckError(
+            f"not measured: the test returns the result of {found.check}, at which nobody looks. Call "
+            f"assert_{found.check}, which raises where the promise is broken"
+        )
+    raise ModelCheckError(
+        f"not measured: the test returns a {type(found).__name__}, at which nobody looks. Assert what it is to be"
+    )
+
+
 def require_function(item: pytest.Item, state: State) -> None:
     """Refuse markers on a method of unittest, which runs without pytest's part in which they are looked at."""
     __tracebackhide__ = True
-    if _is_of_unittest(item) and _promises(item, state):
+    if is_of_unittest(item) and _promises(item, state):
         _refuse_markers(item, state)
-
-
-def _is_of_unittest(item: pytest.Item) -> bool:
-    owner = getattr(item, "cls", None)
-    return isinstance(owner, type) and issubclass(owner, unittest.TestCase)
 
 
 def require_checked(item: pytest.Item) -> None:
@@ -136,7 +143,7 @@ def report_gate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.T
     error = call.excinfo.value if call.excinfo else None
     # What broke a setup has raised there, and was not let through.
     waivers = waivers_of_test(item) if report.when != "setup" else replace(waivers_of_test(item), every=())
-    rows = phase_rows(report, new, error, waivers, _card(item), is_of_unittest=_is_of_unittest(item))
+    rows = phase_rows(report, new, error, waivers, _card(item), is_of_unittest=is_of_unittest(item))
     let_through(report, rows)
     if rows:
         rows[-1]["changes"] += state.changes

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pytest_modelcheck.baselines.files import write_whole
-from pytest_modelcheck.escape import printable
+from pytest_modelcheck.escape import discreet, printable
 from pytest_modelcheck.plugin import actions, pruning
 from pytest_modelcheck.plugin.environment import environment
 from pytest_modelcheck.plugin.options import writes_reports
@@ -162,7 +162,7 @@ class Reporter:
         for change in changes:
             path = Path(change["file"])
             inside = path.is_relative_to(self._config.rootpath)
-            file = path.relative_to(self._config.rootpath).as_posix() if inside else str(path)
+            file = path.relative_to(self._config.rootpath).as_posix() if inside else discreet(str(path))
             self._changes[file, change["key"]] = {**change, "file": file}
 
     def _judge_absence(self) -> None:

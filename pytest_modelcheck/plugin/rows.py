@@ -182,7 +182,10 @@ def _discreet(value: Any) -> Any:
     if isinstance(value, str):
         return discreet(value)
     if isinstance(value, dict):
-        return {discreet(key): _discreet(item) for key, item in value.items()}
+        keys = {key: discreet(key) for key in value}
+        # Two that would become one stay as they are: no evidence is lost.
+        shown = keys if len(set(keys.values())) == len(keys) else {key: key for key in keys}
+        return {shown[key]: _discreet(item) for key, item in value.items()}
     return [_discreet(item) for item in value] if isinstance(value, list) else value
 
 

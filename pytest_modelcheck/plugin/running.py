@@ -30,6 +30,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     __tracebackhide__ = True
     with surroundings.world_of_call(item), surroundings.limited(item):
+        surroundings.take_numbers_of_method(item)
         yield
     gates.require_checked(item)
 

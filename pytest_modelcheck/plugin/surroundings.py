@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unittest
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -111,6 +112,18 @@ def take_numbers(config: pytest.Config) -> None:
     if state is not None and state.numbers is not None:
         state.numbers.restore()
         state.numbers = None
+
+
+def take_numbers_of_method(item: pytest.Item) -> None:
+    """The same for a method of unittest, of whose beginning pytest tells nobody."""
+    if is_of_unittest(item):
+        take_numbers(item.config)
+
+
+def is_of_unittest(item: pytest.Item) -> bool:
+    """Whether a test is a method of a `unittest.TestCase`."""
+    owner = getattr(item, "cls", None)
+    return isinstance(owner, type) and issubclass(owner, unittest.TestCase)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any
@@ -19,6 +19,9 @@ import pytest
 
 # How long what was told to end may take to do so, in seconds: as long as it was to run, within these.
 _GRACE = (1.0, 30.0)
+
+# The shortest time that a timer is set to, in seconds: 0 would be none.
+_SOON = 0.001
 
 # How much longer it may take to give up, and then to end the session, before nothing is waited for.
 _LAST = (1.0, 30.0)
@@ -36,6 +39,15 @@ class TeardownTimeout(Exception):
     __module__ = "pytest_modelcheck"
 
 
+@dataclass(frozen=True)
+class _Alarm:
+    """Somebody else's alarm: who hears it, when it is due (0 if it is not), and how long after that again."""
+
+    handler: Any
+    due: float
+    interval: float
+
+
 @dataclass
 class Limit:
     """How long a phase may run.
@@ -50,7 +62,8 @@ class Limit:
     error: type[BaseException] = GateTimeout
     give_up: Callable[[], object] | None = None
     is_over: bool = field(default=False, init=False)
-    _others: tuple[Any, float, float] = field(default=(None, 0.0, 0.0), init=False)
+    _other: _Alarm = field(default_factory=lambda: _Alarm(None, 0.0, 0.0), init=False)
+    _due: float = field(default=0.0, init=False)
     _thread: threading.Timer | None = field(default=None, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _ended: bool = field(default=False, init=False)
@@ -58,10 +71,10 @@ class Limit:
     def start(self) -> None:
         """Let the time begin."""
         before = signal.signal(signal.SIGALRM, self._end)
-        armed, _ = signal.setitimer(signal.ITIMER_REAL, self.seconds)
-        self._others = (before, armed, time.monotonic())
-        if 0 < armed < self.seconds:  # somebody else's alarm is due first
-            signal.setitimer(signal.ITIMER_REAL, armed)
+        due, interval = signal.setitimer(signal.ITIMER_REAL, self.seconds)
+        now = time.monotonic()
+        self._other, self._due = _Alarm(before, due and now + due, interval), now + self.seconds
+        self._arm()
         patience = self.seconds + min(max(self.seconds, _GRACE[0]), _GRACE[1])
         if self.give_up is not None:
             self._thread = threading.Timer(patience, self._lose_patience)
@@ -78,10 +91,11 @@ class Limit:
         if self._thread is not None:
             self._thread.cancel()
         faulthandler.cancel_dump_traceback_later()
-        before, armed, started = self._others
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-        signal.setitimer(signal.ITIMER_REAL, max(armed - (time.monotonic() - started), 0.001) if armed else 0)
+        signal.signal(signal.SIGALRM, self._other.handler)
+        if self._other.due:
+            left = max(self._other.due - time.monotonic(), _SOON)
+            signal.setitimer(signal.ITIMER_REAL, left, self._other.interval)
 
     def told(self, where: str = "") -> str:
         """What is said of a phase that ran too long."""
@@ -93,20 +107,32 @@ class Limit:
                 faulthandler.dump_traceback_later(_LAST[1], exit=True, file=self.stacks)
                 self.give_up()
 
+    def _arm(self) -> None:
+        """Ring for whoever is due first."""
+        due = min(self._due, self._other.due or self._due)
+        signal.setitimer(signal.ITIMER_REAL, max(due - time.monotonic(), _SOON))
+
     def _end(self, number: int, frame: FrameType | None) -> None:
-        before, armed, started = self._others
-        passed = time.monotonic() - started
-        if 0 < armed < self.seconds and not self._ended:
-            self._others = (before, 0.0, started)
-            signal.setitimer(signal.ITIMER_REAL, max(self.seconds - passed, 0.001))
-            if callable(before):
-                before(number, frame)
+        if time.monotonic() < self._due - _SOON and not self._ended:
+            self._ring(number, frame)
             return
         self.is_over = True
         if self._ended:
             return
         with self._lock:
             raise self.error(f"not measured: {self.told(_place(frame))}")
+
+    def _ring(self, number: int, frame: FrameType | None) -> None:
+        """Ring for somebody else, who may have the alarm ring again."""
+        other = self._other
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        try:
+            if callable(other.handler):
+                other.handler(number, frame)
+        finally:
+            again = signal.getitimer(signal.ITIMER_REAL)[0] or other.interval
+            self._other = replace(other, due=again and time.monotonic() + again)
+            self._arm()
 
 
 @contextmanager

@@ -250,6 +250,14 @@ BROKEN = [
         "layer 1).\nThe first: parameter 1.weight is not finite.",
     ),
     (
+        "nan, of an input whose infinity is meant",
+        lambda: nn.Sequential(nn.Softmax(dim=0), _filled(nn.Linear(2, 2))),
+        torch.tensor([0.0, float("-inf")]),
+        {"expected": "2", "finite": True},
+        "shape of Sequential: output is not finite: 2 of 2 elements are NaN or infinite, promised finite (made by "
+        "layer 1).\nThe first: parameter 1.weight is not finite.",
+    ),
+    (
         "infinite",
         lambda: nn.Identity(),
         torch.tensor([0.0, float("inf")]),

@@ -204,6 +204,52 @@ def test_a_result_that_is_returned_is_no_pass(small_check: pytest.Pytester, at_m
     assert outcomes(report) == [("TestMethods::test_returned", "error"), ("test_returned", "error")]
 
 
+@pytest.mark.parametrize(
+    ("returned", "kind"),
+    [
+        ("(small(5, at_most=1), small(5, at_most=9))", "tuple"),
+        ("[small(5, at_most=1)]", "list"),
+        ("small(5, at_most=1).ok", "bool"),
+        ("(small(5, at_most=1) for _ in range(1))", "generator"),
+    ],
+)
+def test_whatever_else_is_returned_is_no_pass(small_check: pytest.Pytester, returned: str, kind: str):
+    imports = "import pytest\nfrom conftest import small\n"
+    small_check.makepyfile(test_it=f"{imports}@pytest.mark.modelcheck\ndef test_it(): return {returned}\n")
+    result, report = run(small_check)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert [row["message"] for row in report["rows"]] == [
+        f"call: ModelCheckError: not measured: the test returns a {kind}, at which nobody looks. Assert what it is to "
+        "be"
+    ]
+
+
+def test_what_a_coroutine_returns_is_looked_at_as_well(small_check: pytest.Pytester):
+    pytest.importorskip("anyio")
+    small_check.makepyfile(
+        test_it="""
+        import pytest
+        from conftest import small
+
+        @pytest.fixture
+        def anyio_backend():
+            return "asyncio"
+
+        @pytest.mark.anyio
+        @pytest.mark.modelcheck
+        async def test_returned():
+            return small(5, at_most=1)
+
+        @pytest.mark.anyio
+        @pytest.mark.modelcheck
+        async def test_asserted():
+            small.assert_form(5, at_most=9)
+        """
+    )
+    _, report = run(small_check, "-p", "anyio")
+    assert outcomes(report) == [("test_asserted", "passed"), ("test_returned", "error")]
+
+
 def test_a_result_that_was_looked_at_may_be_returned(small_check: pytest.Pytester):
     small_check.makepyfile(test_it=RETURNED.format(form=".assert_form", at_most=9))
     result, report = run(small_check, "-W", "ignore::pytest.PytestReturnNotNoneWarning")

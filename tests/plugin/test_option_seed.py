@@ -121,3 +121,28 @@ def test_a_plugin_that_seeds_each_test_seeds_no_gate(pytester):
     pytester.makeconftest(SEEDS)
     pytester.makepyfile(test_it=(GATES + FIXTURE).replace("SEED_AND_NUMBERS", repr(_numbers(3))))
     pytester.runpytest_inprocess("--modelcheck", "--modelcheck-seed=3").assert_outcomes(passed=6)
+
+
+def test_numbers_of_a_method_of_unittest_are_not_drawn_again_after_a_fixture(pytester):
+    pytester.makepyfile(
+        """
+        import random
+        import unittest
+        import pytest
+
+        @pytest.fixture
+        def late(): ...
+
+        @pytest.mark.modelcheck
+        class TestNumbers(unittest.TestCase):
+            @pytest.fixture(autouse=True)
+            def asked(self, request):
+                self.request = request
+
+            def test_numbers(self):
+                first = random.random()
+                self.request.getfixturevalue("late")
+                assert random.random() != first
+        """
+    )
+    pytester.runpytest_inprocess("--modelcheck").assert_outcomes(passed=1)

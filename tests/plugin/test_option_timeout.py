@@ -258,3 +258,27 @@ def test_another_alarm_that_is_due_first_rings_first():
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("by_itself", [False, True], ids=["by its handler", "by itself"])
+def test_another_alarm_that_rings_again_and_again_is_not_taken_for_the_limit(by_itself):
+    rung = []
+
+    def beat(*_):
+        rung.append(time.monotonic())
+        if not by_itself:
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+
+    before = signal.signal(signal.SIGALRM, beat)
+    started = time.monotonic()
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05 if by_itself else 0)
+        with pytest.raises(GateTimeout, match="still running after 0.4 s"), time_limit(Limit(0.4, sys.stderr)):
+            while True:
+                time.sleep(0.01)
+        assert time.monotonic() - started >= 0.4
+        assert len(rung) >= 2
+        assert signal.getitimer(signal.ITIMER_REAL)[0] > 0
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -148,7 +148,7 @@ EVIDENCE = {
     "generator": {"x": "<generator>"},
     "subclass": {"x": 0.5, "n": 3, "t": True},
     "surrogate": {"x\\ud800": "y\\udfff"},
-    "secret": {"https://…@host": ["~/m.pt"]},
+    "secret": {"https://…@host": ["/home/…/m.pt"]},
     "texts": {},
 }
 

@@ -117,6 +117,8 @@ NUMBERS = [
     (np.array(0.1, dtype=object), Fraction(1, 10)),
     (np.ma.array(np.float32(0.1), mask=False), Fraction(1, 10)),
     (np.array(np.float32(0.1)).view(Table), Fraction(1, 10)),
+    (np.array(0.1, dtype=">f4"), Fraction(1, 10)),
+    (np.array(0.1, dtype=">f2"), Fraction(1, 10)),
     (np.array(2.0**-44), Fraction(repr(2.0**-44))),
     (Decimal("1E+400"), Fraction(10**400)),
     (Decimal("-1E-400"), Fraction(-1, 10**400)),

@@ -67,3 +67,9 @@ def test_what_the_forward_held_is_let_go_while_its_error_is_kept(error, is_held)
         called(model, torch.zeros(3))
     assert isinstance(raised.value.__cause__, error)
     assert (model.seen() is not None) is is_held
+
+
+def test_errors_that_led_to_each_other_have_an_end():
+    first, second = RuntimeError("CUDA out of memory"), ValueError("half failed too")
+    first.__cause__, second.__cause__ = second, first
+    assert memory_advice(first) == ADVICE

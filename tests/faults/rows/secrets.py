@@ -76,7 +76,7 @@ GROUP = Group(
         ),
         "the home of a person in an exception": leaked(
             "no /home/alice/models/m.pt, no /Users/alice/m.pt and no C:\\Users\\alice\\m.pt",
-            "no ~/models/m.pt, no ~/m.pt and no ~\\m.pt",
+            "no /home/…/models/m.pt, no /Users/…/m.pt and no C:\\Users\\…\\m.pt",
             "alice",
         ),
     },
