@@ -213,8 +213,8 @@ def flake_rate(values: Sequence[float], threshold: float | Fraction) -> float | 
 
 def _tail(correct: int, size: int, share: Fraction) -> float:
     # P(Bin(size, share) >= correct): the first term by Loader, the others by their ratios, from the side that is less.
-    if correct <= 0 or correct > size:
-        return 1.0 if correct <= 0 else 0.0
+    if correct <= 0:
+        return 1.0
     if correct < size * share:
         return 1 - _tail(size - correct + 1, size, 1 - share)
     return math.exp(_log_probability(correct, size, share)) * _sum_of_ratios(correct, size, share)

@@ -28,6 +28,9 @@ _LENGTHS = "that the lengths are the same was looked at before"
 _SIDES = "both sides of the distribution give the same; the limit only decides which one needs fewer steps"
 _LENTZ = "no denominator is 0 here; it is the guard of Lentz's method"
 
+_HALVES = "on both sides of the limit both ways give the same; it only decides which one keeps more digits"
+_NEWTON = "Newton's method comes to the same bound from wherever it starts"
+
 _OPENED = 'with os.fdopen(handle, "w", encoding="utf-8", newline="\\n") as file:'
 _WEIGHTS, _SHIFTS = "torch.tensor([128, 64, 32, 16, 8, 4, 2, 1], ", "torch.tensor([7, 6, 5, 4, 3, 2, 1, 0], "
 _PADDED = "bits = torch.nn.functional.pad(right.to({}), (0, -len(right) % 8)).reshape(-1, 8)"
@@ -35,6 +38,8 @@ _PACKED = 'return base64.b64encode(bytes((bits * weights).sum(1).tolist())).deco
 _FOUND = "found = torch.frombuffer(bytearray(data), dtype=torch.uint8) if data else torch.zeros({}, dtype=torch.uint8)"
 _PAIRS = "for value, formula in zip(measured, expected, {}):"
 _ITEMS = 'items = [f"{{inner}}{{_readable(json.dumps(item, ensure_ascii={}, allow_nan={}))}}" for item in value]'
+_LOG = "return math.log1p(-float(1 - share)) if {} else math.log(float(share))"
+_WILSON = "start = (share + square / 2 - math.sqrt(square * (share * (1 - share) + square / {}))) / ({} + square)"
 _VALUE = "return _readable(json.dumps(value, ensure_ascii={}, allow_nan={}))"
 _AT = 'return cls(path.parent.parent / path.with_suffix("{}").name, told)'
 
@@ -123,6 +128,41 @@ EQUIVALENTS: tuple[Equivalent, ...] = (
         "flake_rate",
         "return float(numbers[0] < limit)",
         ("return float(numbers[1] < limit)", "where the deviation is 0 all the numbers are the same"),
+    ),
+    *_listed(
+        "intervals",
+        "_tail",
+        "if correct < size * share:",
+        ("if correct <= size * share:", _HALVES),
+    ),
+    *_listed(
+        "intervals",
+        "_log",
+        _LOG.format("2 * share > 1"),
+        (_LOG.format("3 * share > 1"), _HALVES),
+        (_LOG.format("2 * share >= 1"), _HALVES),
+    ),
+    *_listed(
+        "intervals",
+        "_stirling_error",
+        "if count < 16:",
+        ("if count <= 16:", "from 16 on, the series is as exact as a float"),
+        ("if count < 17:", "from 16 on, the series is as exact as a float"),
+    ),
+    *_listed(
+        "intervals",
+        "_lower",
+        _WILSON.format(4, 1),
+        (_WILSON.format(5, 1), _NEWTON),
+        (_WILSON.format(4, 2), _NEWTON),
+    ),
+    *_listed(
+        "intervals",
+        "_lower",
+        "odds, step = math.log(start / (1 - start)), math.inf",
+        ("odds, step = math.log(start * (1 - start)), math.inf", _NEWTON),
+        ("odds, step = math.log(start / (1 + start)), math.inf", _NEWTON),
+        ("odds, step = math.log(start / (2 - start)), math.inf", _NEWTON),
     ),
     *_listed(
         "files",
