@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 
+# Not compiled here: every start of pytest loads this module, and few of them have a text to look at.
+
 # Who asks, before the host of a URL; and what opens a door, behind its question mark or in a header.
-_USER = re.compile(r"(?<=://)[^/?#\s]*@")
-_KEY = re.compile(
-    r"([?&#;][\w.%-]*(?:token|key|secret|passw(?:or)?d|pwd|signature|credential|sig|auth)=)[^&#;\s'\"<>]+",
-    re.IGNORECASE,
-)
-_HEADER = re.compile(r"(authorization['\"]?\s*[:=]\s*['\"]?(?:bearer|basic|token)\s+)[^\s'\"<>]+", re.IGNORECASE)
+_USER = r"(?<=://)[^/?#\s]*@"
+_KEY = r"(?i)([?&#;][\w.%-]*(?:token|key|secret|passw(?:or)?d|pwd|signature|credential|sig|auth)=)[^&#;\s'\"<>]+"
+_HEADER = r"(?i)(authorization['\"]?\s*[:=]\s*['\"]?(?:bearer|basic|token)\s+)[^\s'\"<>]+"
 
 # A name of a person: on Windows it may have spaces, up to the next backslash.
-_HOME = re.compile(
+_HOME = (
     r"(?<![\w.-])((?:/(?:mnt|var|export|private|usr))?/home|(?:/mnt/[a-z])?/Users|[A-Za-z]:[\\/]+Users)([\\/]+)"
     r"(?:[^\\/\s'\":,;)]+(?: [^\\/\s'\":,;)]+)*(?=\\)|[^\\/\s'\":,;)]+)"
 )
@@ -39,8 +38,8 @@ def without_credentials(text: str) -> str:
     >>> without_credentials("403 of https://me:pass@host/m.pt?part=1&token=abc")
     '403 of https://…@host/m.pt?part=1&token=…'
     """
-    text = _USER.sub("…@", text) if "://" in text else text
-    return _HEADER.sub(r"\1…", _KEY.sub(r"\1…", text)) if "=" in text or "uthorization" in text else text
+    text = re.sub(_USER, "…@", text) if "://" in text else text
+    return re.sub(_HEADER, r"\1…", re.sub(_KEY, r"\1…", text)) if "=" in text or "uthorization" in text else text
 
 
 def discreet(text: str) -> str:
@@ -50,4 +49,4 @@ def discreet(text: str) -> str:
     'no /home/…/models/m.pt'
     """
     text = without_credentials(text)
-    return _HOME.sub(r"\1\2…", text) if "/home" in text or "Users" in text else text
+    return re.sub(_HOME, r"\1\2…", text) if "/home" in text or "Users" in text else text

@@ -189,10 +189,6 @@ def _discreet(value: Any) -> Any:
     return [_discreet(item) for item in value] if isinstance(value, list) else value
 
 
-def _unicode(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
 def plain(value: Any, depth: int = 0) -> Any:
     """The value in JSON's own types, which xdist carries and every file takes; of anything else, the type's name.
 
@@ -204,7 +200,7 @@ def plain(value: Any, depth: int = 0) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
-        return _unicode(value)
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
     if isinstance(value, int):
         bits = value.bit_length()
         return int(value) if bits < _LONGEST else f"<{type(value).__name__} of {bits:,} bits>"
