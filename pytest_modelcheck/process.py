@@ -12,78 +12,89 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+# The name of a global of torch in a message, how to read it, and how to set it.
+_Setting = tuple[str, Callable[[Any], Any], Callable[[Any, Any], object]]
 
-@dataclass(frozen=True)
-class _Setting:
-    """One global of the process: how to read it, how to set it, and its name in a message."""
+# What changes what a model computes, or how fast. Random states are in `_random_states`.
+_SETTINGS: tuple[_Setting, ...] = (
+    (
+        "the default dtype",
+        lambda torch: torch.get_default_dtype(),
+        lambda torch, value: torch.set_default_dtype(value),
+    ),
+    (
+        "the grad mode",
+        lambda torch: torch.is_grad_enabled(),
+        lambda torch, value: torch.set_grad_enabled(value),
+    ),
+    (
+        "the number of threads",
+        lambda torch: torch.get_num_threads(),
+        lambda torch, value: torch.set_num_threads(value),
+    ),
+    (
+        "autocast on the CPU",
+        lambda torch: torch.is_autocast_enabled("cpu"),
+        lambda torch, value: torch.set_autocast_enabled("cpu", value),
+    ),
+    (
+        "autocast on CUDA",
+        lambda torch: torch.is_autocast_enabled("cuda"),
+        lambda torch, value: torch.set_autocast_enabled("cuda", value),
+    ),
+    (
+        "deterministic algorithms",
+        lambda torch: (
+            torch.are_deterministic_algorithms_enabled(),
+            torch.is_deterministic_algorithms_warn_only_enabled(),
+        ),
+        lambda torch, value: torch.use_deterministic_algorithms(value[0], warn_only=value[1]),
+    ),
+    (
+        "the float32 matmul precision",
+        lambda torch: torch.get_float32_matmul_precision(),
+        lambda torch, value: torch.set_float32_matmul_precision(value),
+    ),
+    (
+        "the default device",
+        lambda torch: str(torch.get_default_device()),
+        # None is the CPU without the mode that a default device brings, through which every call would go.
+        lambda torch, value: torch.set_default_device(None if value == "cpu" else value),
+    ),
+    (
+        "anomaly detection",
+        lambda torch: torch.is_anomaly_enabled(),
+        lambda torch, value: torch.set_anomaly_enabled(value, torch.is_anomaly_check_nan_enabled()),
+    ),
+    (
+        "torch.backends.cudnn.enabled",
+        lambda torch: torch.backends.cudnn.enabled,
+        lambda torch, value: setattr(torch.backends.cudnn, "enabled", value),
+    ),
+    (
+        "torch.backends.cudnn.benchmark",
+        lambda torch: torch.backends.cudnn.benchmark,
+        lambda torch, value: setattr(torch.backends.cudnn, "benchmark", value),
+    ),
+    (
+        "torch.backends.cudnn.deterministic",
+        lambda torch: torch.backends.cudnn.deterministic,
+        lambda torch, value: setattr(torch.backends.cudnn, "deterministic", value),
+    ),
+)
 
-    name: str
-    read: Callable[[], Any]
-    write: Callable[[Any], object]
+
+def _values() -> list[tuple[_Setting, Any]]:
+    """Each setting of torch with its value; none where torch is not loaded, or is being loaded."""
+    torch = _loaded("torch")
+    return [(item, item[1](torch)) for item in _SETTINGS] if hasattr(torch, "get_default_dtype") else []
 
 
-def _settings(torch: Any) -> list[_Setting]:
-    """The globals of torch that change what a model computes or how fast. Random states are in `_random_states`."""
-    if not hasattr(torch, "get_default_dtype"):
-        return []
-    backends = torch.backends
-    return [
-        _Setting("the default dtype", torch.get_default_dtype, torch.set_default_dtype),
-        _Setting("the grad mode", torch.is_grad_enabled, torch.set_grad_enabled),
-        _Setting("the number of threads", torch.get_num_threads, torch.set_num_threads),
-        _Setting(
-            "autocast on the CPU",
-            lambda: torch.is_autocast_enabled("cpu"),
-            lambda value: torch.set_autocast_enabled("cpu", value),
-        ),
-        _Setting(
-            "autocast on CUDA",
-            lambda: torch.is_autocast_enabled("cuda"),
-            lambda value: torch.set_autocast_enabled("cuda", value),
-        ),
-        _Setting(
-            "deterministic algorithms",
-            lambda: (
-                torch.are_deterministic_algorithms_enabled(),
-                torch.is_deterministic_algorithms_warn_only_enabled(),
-            ),
-            lambda value: torch.use_deterministic_algorithms(value[0], warn_only=value[1]),
-        ),
-        _Setting(
-            "the float32 matmul precision",
-            torch.get_float32_matmul_precision,
-            torch.set_float32_matmul_precision,
-        ),
-        _Setting(
-            "the default device",
-            lambda: str(torch.get_default_device()),
-            # None is the CPU without the mode that a default device brings, through which every call would go.
-            lambda value: torch.set_default_device(None if value == "cpu" else value),
-        ),
-        _Setting(
-            "anomaly detection",
-            torch.is_anomaly_enabled,
-            lambda value: torch.set_anomaly_enabled(value, torch.is_anomaly_check_nan_enabled()),
-        ),
-        *(
-            _Setting(f"torch.backends.cudnn.{name}", _reader(backends.cudnn, name), _writer(backends.cudnn, name))
-            for name in ("enabled", "benchmark", "deterministic")
-        ),
-    ]
-
-
-def _as_loaded(torch: Any) -> list[tuple[_Setting, Any]]:
+def _as_loaded() -> list[tuple[_Setting, Any]]:
     """What decides most of a torch that was loaded inside of the block, with the values that it starts from."""
+    torch = _loaded("torch")
     values = (torch.float32, True) if hasattr(torch, "get_default_dtype") else ()
-    return list(zip(_settings(torch), values, strict=False))
-
-
-def _reader(holder: Any, name: str) -> Callable[[], Any]:
-    return lambda: getattr(holder, name)
-
-
-def _writer(holder: Any, name: str) -> Callable[[Any], object]:
-    return lambda value: setattr(holder, name, value)
+    return list(zip(_SETTINGS, values, strict=False))
 
 
 def _loaded(name: str) -> Any:
@@ -91,15 +102,18 @@ def _loaded(name: str) -> Any:
     return sys.modules.get(name)
 
 
-def _random_states() -> list[_Setting]:
-    states = [_Setting("random", random.getstate, random.setstate)]
+def _random_states() -> list[tuple[Callable[[Any], object], Any]]:
+    """The random states of random, numpy and torch, each after the function that sets it."""
+    states: list[tuple[Callable[[Any], object], Any]] = [(random.setstate, random.getstate())]
     numpy, torch = _loaded("numpy"), _loaded("torch")
     if hasattr(numpy, "random"):
-        states.append(_Setting("numpy", numpy.random.get_state, numpy.random.set_state))
+        kind, key, *rest = numpy.random.get_state()
+        # As a list, the key is set in a twentieth of the time.
+        states.append((numpy.random.set_state, (kind, key.tolist(), *rest)))
     if hasattr(torch, "get_rng_state"):
-        states.append(_Setting("torch", torch.get_rng_state, torch.set_rng_state))
+        states.append((torch.set_rng_state, torch.get_rng_state()))
         if torch.cuda.is_initialized():
-            states.append(_Setting("cuda", torch.cuda.get_rng_state_all, torch.cuda.set_rng_state_all))
+            states.append((torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all()))
     return states
 
 
@@ -107,42 +121,76 @@ class RandomNumbers:
     """The states of the random numbers of random, numpy and torch as they are when it is made."""
 
     def __init__(self) -> None:
-        self._states = [(item, item.read()) for item in _random_states()]
+        self._states = _random_states()
 
     def restore(self) -> None:
         """Have the numbers drawn again that were to be drawn then."""
-        for state, before in self._states:
-            state.write(before)
+        for write, before in self._states:
+            write(before)
+
+
+@dataclass(frozen=True)
+class SeededNumbers:
+    """The random numbers as they are after a seed, which takes less than to keep their states."""
+
+    seed: int
+
+    def restore(self) -> None:
+        """Have them drawn from the seed again."""
+        seed_world(self.seed)
+
+
+class Settings:
+    """The globals of torch as they are when it is made."""
+
+    def __init__(self) -> None:
+        self._values = {setting[0]: (setting, value) for setting, value in _values()}
+
+    def restore(self) -> list[str]:
+        """Make them what they were, and name what had changed."""
+        torch, changes = _loaded("torch"), []
+        for (name, read, write), before in self._values.values() or _as_loaded():
+            after = read(torch)
+            if after != before:
+                write(torch, before)
+                changes.append(f"{name} was changed from {before} to {after}")
+        return changes
+
+    def adopt(self, before: Settings, after: Settings) -> None:
+        """Take over, as if it had been so from the start, what has changed from one time to another."""
+        for name, (setting, value) in after._values.items():
+            if name not in before._values or before._values[name][1] != value:
+                self._values[name] = (setting, value)
 
 
 class World:
     """The globals of random, numpy and torch as they are when it is made."""
 
     def __init__(self) -> None:
-        self._settings = {item.name: (item, item.read()) for item in _settings(_loaded("torch"))}
-        self._random = RandomNumbers()
+        self.settings = Settings()
+        self.random = RandomNumbers()
 
     def restore(self) -> list[str]:
         """Make the world as it was, and name what had changed; random states are restored without a word."""
-        changes = []
-        for setting, before in self._settings.values() or _as_loaded(_loaded("torch")):
-            after = setting.read()
-            if after != before:
-                setting.write(before)
-                changes.append(f"{setting.name} was changed from {before} to {after}")
-        self.restore_random()
+        changes = self.settings.restore()
+        self.random.restore()
         return changes
-
-    def restore_random(self) -> None:
-        """Make the random states what they were."""
-        self._random.restore()
 
     def adopt(self, before: World, after: World) -> None:
         """Take over, as if it had been so from the start, what has changed from one world to another."""
-        for name, (setting, value) in after._settings.items():
-            if name not in before._settings or before._settings[name][1] != value:
-                self._settings[name] = (setting, value)
-        self._random = after._random
+        self.settings.adopt(before.settings, after.settings)
+        self.random = after.random
+
+
+@contextmanager
+def preserved_settings() -> Iterator[list[str]]:
+    """Restore the globals of torch at the end, and name what had changed in the list it yields."""
+    settings = Settings()
+    changes: list[str] = []
+    try:
+        yield changes
+    finally:
+        changes += settings.restore()
 
 
 @contextmanager
@@ -168,7 +216,7 @@ def preserved_world() -> Iterator[list[str]]:
 
 def settings_now() -> list[tuple[str, str]]:
     """The globals of torch that change what a model computes, with their values; none where torch is not loaded."""
-    return [(item.name, str(item.read())) for item in _settings(_loaded("torch"))]
+    return [(name, str(value)) for (name, _, _), value in _values()]
 
 
 def seed_world(seed: int) -> None:
@@ -180,6 +228,7 @@ def seed_world(seed: int) -> None:
     if hasattr(torch, "default_generator"):
         # torch.manual_seed does the same and loads torch's compiler, which takes seconds.
         torch.default_generator.manual_seed(seed)
-        torch.cuda.manual_seed_all(seed)
+        if torch.cuda.is_available():  # where it is not, the seed would be kept with a traceback, which takes longer
+            torch.cuda.manual_seed_all(seed)
         if torch.backends.mps.is_available():
             torch.mps.manual_seed(seed)

@@ -192,6 +192,8 @@ def _is_constant(value):
         return _is_constant(value.left) and _is_constant(value.right)
     if isinstance(value, ast.UnaryOp):
         return _is_constant(value.operand)
+    if isinstance(value, ast.Lambda):  # a function, whose defaults are all that it could keep
+        return not value.args.defaults and not any(value.args.kw_defaults)
     # A subscript is the name of a type, and so is an attribute: nothing is made by either.
     return isinstance(value, ast.Constant | ast.Name | ast.Attribute | ast.Subscript | ast.JoinedStr)
 

@@ -64,7 +64,7 @@ class Pass:
         self._threads = threads
         self._listener = listener
         self._seed = seed
-        self._random: process.World | None = None
+        self._random: process.RandomNumbers | None = None
         self._first: Batch | None = None
         self._digest = hashlib.sha256()
         self._batches: Iterator[Batch] | None = None
@@ -179,11 +179,11 @@ class Pass:
             if self._random is None or is_probe:
                 process.seed_world(self._seed)
             else:
-                self._random.restore_random()
+                self._random.restore()
             with torch.no_grad(), process.preserved_world() as world:
                 yield target
                 if not is_probe:
-                    self._random = process.World()
+                    self._random = process.RandomNumbers()
         for change in (*changes, *world):
             self._note(change)
 

@@ -36,7 +36,7 @@ class State:
     outlived: bool = False
     changes: list[str] = field(default_factory=list)
     world: process.World = field(default_factory=process.World)
-    numbers: process.RandomNumbers | None = None
+    numbers: process.RandomNumbers | process.SeededNumbers | None = None
 
 
 STATE = pytest.StashKey[State]()
@@ -82,10 +82,11 @@ def surroundings(item: pytest.Item) -> Iterator[None]:
         try:
             yield
         finally:
-            del item.config.stash[CURRENT]
+            # Items live as long as the session, and each state is some 50 kB of random numbers.
+            del item.stash[STATE], item.config.stash[CURRENT]
             # A fixture that outlived its tests has just undone what it had set up: that is not to be taken back.
             if state.outlived:
-                state.world.restore_random()
+                state.world.random.restore()
             else:
                 state.world.restore()
 
@@ -94,8 +95,8 @@ def start_numbers(item: pytest.Item) -> None:
     """Start the random numbers of a gate from the seed, in each try of it alike."""
     state = item.stash.get(STATE, None)
     if state is not None and state.is_gate:
-        process.seed_world(session_of(item.config).settings.seed)
-        state.numbers = process.RandomNumbers()
+        state.numbers = process.SeededNumbers(session_of(item.config).settings.seed)
+        state.numbers.restore()
 
 
 def keep_numbers(item: pytest.Item) -> None:
@@ -136,7 +137,8 @@ def world_of_call(item: pytest.Item) -> Iterator[None]:
         return
     changes: list[str] = []
     try:
-        with process.preserved_world() as changes:
+        # Its random numbers are taken back when the gate is over.
+        with process.preserved_settings() as changes:
             yield
     finally:
         state.changes += changes
@@ -150,7 +152,7 @@ def require_restored(item: pytest.Item) -> None:
     state = item.stash.get(STATE, None)
     if state is None or not state.is_gate or state.outlived:
         return
-    changes = state.changes = state.world.restore()
+    changes = state.changes = state.world.settings.restore()
     if changes and session_of(item.config).settings.strict_leaks:
         raise ModelCheckFailure(leaks.forbidden("a fixture of the test", changes))
 
@@ -187,7 +189,7 @@ def seeded_fixture(config: pytest.Config, scope: str) -> Iterator[None]:
             state.outlived = False
             state.world.adopt(before, process.World())
             process.seed_world(seed)  # for what the fixture was the first to load
-            before.restore_random()
+            before.random.restore()
 
 
 def device_asked(item: pytest.Item) -> str:
