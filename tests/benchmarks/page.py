@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import statistics
 import subprocess
 import tempfile
 import time
@@ -15,6 +14,9 @@ from pathlib import Path
 
 from pytest_modelcheck.reports import html
 from pytest_modelcheck.reports.run import Run
+from tests.benchmarks.peers import Peers
+from tests.benchmarks.results import Section
+from tests.benchmarks.rounds import markdown, spread
 from tests.pages_of_runs import many
 
 _GATES = 5000
@@ -51,7 +53,7 @@ console.log(JSON.stringify(told));
 """
 
 
-def measure(rounds: int) -> str:
+def measure(peers: Peers, rounds: int) -> Section:
     """Wall-clock seconds, since a reader waits for them."""
     run = Run(many(_GATES), 0, "cpu")
     seconds = []
@@ -59,17 +61,15 @@ def measure(rounds: int) -> str:
         start = time.perf_counter()
         text = html.render(run)
         seconds.append(time.perf_counter() - start)
-    lines = [
-        f"HTML report of {_GATES:,} gates (wall-clock seconds, {rounds} rounds)",
-        _line("write it", seconds),
-        f"  {'its size':44} {len(text.encode('utf-8')) / 1e6:8.2f} MB",
-    ]
-    folder = os.environ.get("MODELCHECK_BROWSER", "")
-    if not folder:
-        return "\n".join([*lines, "  open it: not measured, MODELCHECK_BROWSER names no folder"])
-    told = _in_a_browser(text, folder, rounds)
-    names = {"open": "open it, until it is painted", "filter": "type a letter into its filter", "sort": "sort it"}
-    return "\n".join([*lines, *(_line(names[name], told[name]) for name in names)])
+    rows = [["", "wall s"], ["write it", spread(seconds)]]
+    size = f"Its size is {len(text.encode('utf-8')) / 1e6:.2f} MB."
+    if folder := os.environ.get("MODELCHECK_BROWSER", ""):
+        told = _in_a_browser(text, folder, rounds)
+        names = {"open": "open it, until it is painted", "filter": "type a letter into its filter", "sort": "sort it"}
+        rows += [[names[name], spread(told[name])] for name in names]
+    else:
+        size += " It was not opened: MODELCHECK_BROWSER names no folder."
+    return Section(f"The HTML report of {_GATES:,} gates", f"{markdown(rows)}\n\n{size}")
 
 
 def _in_a_browser(text: str, folder: str, rounds: int) -> dict[str, list[float]]:
@@ -87,7 +87,3 @@ def _in_a_browser(text: str, folder: str, rounds: int) -> dict[str, list[float]]
         )
     told: dict[str, list[float]] = json.loads(result.stdout)
     return told
-
-
-def _line(name: str, seconds: list[float]) -> str:
-    return f"  {name:44} {statistics.median(seconds):8.3f}  ({min(seconds):.3f} to {max(seconds):.3f})"

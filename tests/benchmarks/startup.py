@@ -1,31 +1,60 @@
-"""Start-up: pytest on one empty test, with and without the plugin, serially and under `-n2`."""
+"""Start-up: pytest on one empty test with one plugin, serially and under `-n2`, with and without torch installed."""
 
 from __future__ import annotations
 
-import os
-import sys
 import tempfile
 from pathlib import Path
 
-from tests.benchmarks.rounds import interleaved, shown, whole_process
+from tests.benchmarks.peers import Peers
+from tests.benchmarks.results import Goal, Section
+from tests.benchmarks.rounds import Contender, interleaved, ratio, table
 
-_PLUGIN = ["-p", "pytest_modelcheck.plugin"]
+_OURS = "pytest-modelcheck"
+_BARE = "bare pytest"
+_PLUGINS = {
+    _BARE: (),
+    "bare pytest, once more": (),  # how far two medians of the same lie apart
+    _OURS: ("-p", "pytest_modelcheck.plugin"),
+    "hypothesis": ("-p", "_hypothesis_pytestplugin"),
+    "jaxtyping": ("-p", "jaxtyping._pytest_plugin"),
+    "pytest-torch": ("-p", "pytest_torch.plugin"),
+}
+_SERIAL: tuple[str, ...] = ()
+_PARALLEL = ("-p", "xdist", "-n2")
 
 
-def measure(rounds: int) -> str:
+def measure(peers: Peers, rounds: int) -> Section:
     """Nothing else is loaded: the ratio is to the barest pytest there is."""
-    dropped = ("PYTHONDONTWRITEBYTECODE", "PYTEST_ADDOPTS")
-    environment = {name: value for name, value in os.environ.items() if name not in dropped}
-    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    tables = []
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "test_empty.py").write_text("def test_empty(): ...\n", encoding="utf-8")
-        for title, options in (("start-up, serial", []), ("start-up, -n2", ["-p", "xdist", "-n2"])):
-            command = [sys.executable, "-m", "pytest", "-q", *options]
-            contenders = {
-                "bare pytest": whole_process(command, folder, environment),
-                "with pytest-modelcheck": whole_process([*command, *_PLUGIN], folder, environment),
-            }
-            tables.append(shown(title, interleaved(contenders, rounds), "bare pytest"))
-    return "\n\n".join(tables)
+    parts, goals = [], []
+    for python, where in ((peers.beside_torch, "torch installed"), (peers.without_torch, "torch not installed")):
+        for options, how in ((_SERIAL, "serial"), (_PARALLEL, "-n2")):
+            with tempfile.TemporaryDirectory() as name:
+                contenders = _contenders(python, Path(name), options, has_torch=python is peers.beside_torch)
+                costs = interleaved(f"start-up, {how}", contenders, rounds)
+            parts.append(f"### {how[0].upper()}{how[1:]}, {where}, {rounds} rounds\n\n{table(costs, _BARE)}")
+            limits = {_BARE: 1.02, "pytest-torch": 1.0}
+            goals += [
+                Goal(f"start-up, {how}, {where}: {_OURS} to {other}", ratio(costs, _OURS, other), limit)
+                for other, limit in limits.items()
+                if other in costs
+            ]
+    body = [
+        "One empty test; plugins are loaded by name, alone, and no others. pytest-torch does not start without torch.",
+        *parts,
+    ]
+    return Section("Start-up", "\n\n".join(body), tuple(goals))
+
+
+def _contenders(python: Path, folder: Path, options: tuple[str, ...], *, has_torch: bool) -> dict[str, Contender]:
+    (folder / "test_empty.py").write_text("def test_empty(): ...\n", encoding="utf-8")
+    environment = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    return {
+        name: Contender(
+            [str(python), "-m", "pytest", "-p", "no:cacheprovider", *options, *plugin],
+            lambda told: "1 passed" in told,
+            folder,
+            environment,
+        )
+        for name, plugin in _PLUGINS.items()
+        if has_torch or name != "pytest-torch"
+    }

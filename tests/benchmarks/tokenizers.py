@@ -1,61 +1,120 @@
-"""Round trips of 100,000 strings: the gate, a loop over the Python tokenizer, and the backend's own batch calls."""
+"""Round trips of many texts: the gate, loops over a tokenizer, its batch calls, and those of its backend."""
 
 from __future__ import annotations
 
 import random
 import sys
-from pathlib import Path
+from collections.abc import Callable
+from typing import Any
 
-from pytest_modelcheck import assert_roundtrip
-from tests.benchmarks.rounds import in_process, interleaved, shown
-from tests.tokenizers_of_the_field import gpt2, llama
+from tests.benchmarks.peers import Peers
+from tests.benchmarks.results import Goal, Section
+from tests.benchmarks.rounds import ROOT, interleaved, ratio, table, worker
 
-SAMPLE = Path(__file__).parents[2] / "sample_project"
-
-_TEXTS = 100_000
+_SAMPLE = ROOT / "sample_project"
 _WORDS = 17  # about 92 characters
+_TOKENIZERS = ("GPT-2", "Llama's build", "DistilBERT")
+
+_LIMIT = "encode_batch_fast and decode_batch of the backend (the limit)"
+_AGAIN = "the limit, its texts encoded again"
+_GATE = "pytest-modelcheck, one gate"
+_CONTENDERS = {
+    _LIMIT: "limit",
+    _AGAIN: "again",
+    _GATE: "gate",
+    "the tokenizer's batch calls": "batches",
+    "a loop over the tokenizer, text by text": "loop",
+}
 
 
-def measure(rounds: int) -> str:
-    """Each gate is checked to pass before its time counts. The limit decodes what it encoded, and compares nothing; the
-    canonical level compares ids of decoded texts as well, which no tool can without encoding these."""
-    sys.path.insert(0, str(SAMPLE))
-    from modelrepo.text.tokenizer import uncased_tokenizer
+def measure(peers: Peers, rounds: int, texts: int = 20_000) -> Section:
+    """The gate compares every text as well, and on DistilBERT the ids of the decoded texts; others count texts.
 
-    texts = _texts()
-    length = sum(map(len, texts)) / len(texts)
-    tables = []
-    for name, tokenizer in (("GPT-2", gpt2()), ("Llama's build", llama()), ("DistilBERT", uncased_tokenizer())):
-        level = assert_roundtrip(tokenizer, texts=texts, max_unknown_rate=1.0).evidence["level"]
+    No tool can compare the ids of decoded texts without encoding them, so the limit of DistilBERT encodes twice.
+    """
+    parts, goals = [], []
+    for name in _TOKENIZERS:
         contenders = {
-            "encode_batch and decode_batch (the limit)": in_process(lambda made=tokenizer: _limit(made, texts)),
-            "the limit, its texts encoded again": in_process(lambda made=tokenizer: _limit(made, texts, again=True)),
-            f"roundtrip gate, {level}": in_process(
-                lambda made=tokenizer: assert_roundtrip(made, texts=texts, max_unknown_rate=1.0)
-            ),
-            "loop over the tokenizer, text by text": in_process(lambda made=tokenizer: _loop(made, texts)),
+            told: worker(
+                peers.beside_torch,
+                f"tests.benchmarks.tokenizers:{function}",
+                name,
+                texts,
+                is_right=lambda answer: answer == texts,
+            )
+            for told, function in _CONTENDERS.items()
         }
-        title = f"{name}, {len(texts):,} texts of {length:.0f} characters"
-        tables.append(shown(title, interleaved(contenders, rounds), "encode_batch and decode_batch (the limit)"))
-    return "\n\n".join(tables)
+        costs = interleaved(f"round trips of {name}", contenders, rounds)
+        parts.append(f"### {name}, {texts:,} texts of 92 characters, {rounds} rounds\n\n{table(costs, _LIMIT)}")
+        base = _AGAIN if name == "DistilBERT" else _LIMIT
+        work = ratio(costs, _GATE, base, "work")
+        goals.append(Goal(f"round trips of {name}: work, to {base}", work, 1.15))
+    return Section("Round trips of tokenizers", "\n\n".join(parts), tuple(goals))
 
 
-def _texts() -> list[str]:
+def limit(name: str, number: int) -> Callable[[], int]:
+    backend, texts = _of(name).backend_tokenizer, some_texts(number)
+    return lambda: len(_there_and_back(backend, texts))
+
+
+def again(name: str, number: int) -> Callable[[], int]:
+    backend, texts = _of(name).backend_tokenizer, some_texts(number)
+
+    def run() -> int:
+        return len(backend.encode_batch_fast(_there_and_back(backend, texts), add_special_tokens=False))
+
+    return run
+
+
+def _there_and_back(backend: Any, texts: list[str]) -> list[str]:
+    rows = [item.ids for item in backend.encode_batch_fast(texts, add_special_tokens=False)]
+    return backend.decode_batch(rows, skip_special_tokens=False)
+
+
+def gate(name: str, number: int) -> Callable[[], int]:
+    from pytest_modelcheck import assert_roundtrip
+
+    tokenizer, texts = _of(name), some_texts(number)
+
+    def run() -> int:
+        told = assert_roundtrip(tokenizer, texts=texts, max_unknown_rate=1.0)
+        return told.evidence["kept"]
+
+    return run
+
+
+def batches(name: str, number: int) -> Callable[[], int]:
+    tokenizer, texts = _of(name), some_texts(number)
+
+    def run() -> int:
+        rows = tokenizer(texts, add_special_tokens=False)["input_ids"]
+        return len(tokenizer.batch_decode(rows))
+
+    return run
+
+
+def loop(name: str, number: int) -> Callable[[], int]:
+    tokenizer, texts = _of(name), some_texts(number)
+
+    def run() -> int:
+        return sum(
+            isinstance(tokenizer.decode(tokenizer(text, add_special_tokens=False)["input_ids"]), str) for text in texts
+        )
+
+    return run
+
+
+def _of(name: str) -> Any:
+    sys.path.insert(0, str(_SAMPLE))
+    from modelrepo.text.tokenizer import uncased_tokenizer
+    from tests.tokenizers_of_the_field import gpt2, llama
+
+    return {"GPT-2": gpt2, "Llama's build": llama, "DistilBERT": uncased_tokenizer}[name]()
+
+
+def some_texts(number: int) -> list[str]:
     """Sentences of words from the project's own pages, in an order drawn from seed 0."""
-    pages = (Path(__file__).parents[2] / "README.md", SAMPLE / "README.md")
+    pages = (ROOT / "README.md", _SAMPLE / "README.md")
     words = " ".join(page.read_text(encoding="utf-8") for page in pages).split()
     chance = random.Random(0)
-    return [" ".join(chance.choices(words, k=_WORDS))[:92] for _ in range(_TEXTS)]
-
-
-def _limit(tokenizer: object, texts: list[str], *, again: bool = False) -> None:
-    backend = tokenizer.backend_tokenizer
-    rows = [item.ids for item in backend.encode_batch(texts, add_special_tokens=False)]
-    decoded = backend.decode_batch(rows, skip_special_tokens=False)
-    if again:
-        backend.encode_batch(decoded, add_special_tokens=False)
-
-
-def _loop(tokenizer: object, texts: list[str]) -> None:
-    for text in texts:
-        tokenizer.decode(tokenizer(text, add_special_tokens=False)["input_ids"])
+    return [" ".join(chance.choices(words, k=_WORDS))[:92] for _ in range(number)]
