@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import sys
 
-import matplotlib as mpl
-from matplotlib.figure import Figure
-
 _TIME, _MEMORY, _LINE = "#1f5fa8", "#a8471f", "#8a8a8a"
 
 
 def main() -> None:
     """Four panels of time, with linear growth as a dashed line, and under each its memory."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
     mpl.rcParams.update({"svg.hashsalt": "growth", "svg.fonttype": "none", "font.size": 9})
     grown = json.load(sys.stdin)
     figure = Figure(figsize=(11, 5), layout="constrained")

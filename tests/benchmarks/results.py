@@ -41,8 +41,9 @@ Written by `python -m tests.benchmarks`, which makes an environment with the pac
 measures them and this project in turns, round by round. Each figure is the median of the rounds, with the least and the
 most in brackets; a ratio is the median of the rounds' own ratios. *Process* is the CPU time, user and system, of a
 whole process with its children, *work* the part of it that comes after imports, when the model and the data are there,
-and *peak* the memory of its largest process. Absolute figures are those of one shared machine; ratios say more. In every round the
-answer of each contender is compared with the known one, and a wrong one stops the benchmark, but where a table tells.
+and *peak* the memory of its largest process. Absolute figures are those of one shared machine; ratios say more. In
+every round the answer of each contender is compared with the known one, and a wrong one stops the benchmark, but where
+a table tells of wrong answers.
 """
 
 
