@@ -46,6 +46,7 @@ class Peers:
         """With this package's core, and the peers that start without torch."""
         python = self._made("without-torch")
         _install(python, ["-e", str(ROOT), *_WITHOUT_TORCH])
+        _install(python, ["--no-deps", _ABOVE_TORCH[0]])
         return python
 
     def _made(self, name: str) -> Path:

@@ -49,12 +49,13 @@ a table tells of wrong answers.
 
 @dataclass(frozen=True)
 class Goal:
-    """A figure that is to be at most so much."""
+    """A figure that is to be at most so much; `why` says of one that is missed what is left."""
 
     told: str
     measured: float
     limit: float
     unit: str = ""
+    why: str = ""
 
     @property
     def is_met(self) -> bool:
@@ -96,7 +97,8 @@ def page(found: Mapping[str, Any]) -> str:
 
 def _row(goal: Goal) -> list[str]:
     measured, limit = (f"{value:,.4g}{goal.unit}" for value in (goal.measured, goal.limit))
-    return [goal.told, measured, limit, "met" if goal.is_met else "**missed**"]
+    verdict = "met" if goal.is_met else "**missed**" + (f": {goal.why}" if goal.why else "")
+    return [goal.told, measured, limit, verdict]
 
 
 def _section(name: str, kept: Mapping[str, Any]) -> str:

@@ -38,7 +38,7 @@ class Contender:
     command: Sequence[str]
     is_right: Callable[[Any], bool]
     folder: Path = ROOT
-    environment: Mapping[str, str] | None = None
+    environment: Mapping[str, str | None] | None = None
 
     def run(self, name: str) -> Cost:
         """Its cost. A `SystemExit` where its answer is wrong: then its time says nothing."""
@@ -57,11 +57,14 @@ class Contender:
         return Cost(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024, work, answer)
 
 
-def surroundings(more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment of every contender: compiled modules are kept, one torch thread, no network."""
-    dropped = ("PYTHONDONTWRITEBYTECODE", "PYTEST_ADDOPTS")
-    kept = {name: value for name, value in os.environ.items() if name not in dropped}
-    return {**kept, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", **(more or {})}
+def surroundings(more: Mapping[str, str | None] | None = None) -> dict[str, str]:
+    """The environment of every contender: compiled modules are kept, one torch thread, no network.
+
+    A variable that is `None` in `more` is not there.
+    """
+    usual = {"PYTHONDONTWRITEBYTECODE": None, "PYTEST_ADDOPTS": None, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    asked = {**os.environ, **usual, **(more or {})}
+    return {name: value for name, value in asked.items() if value is not None}
 
 
 def worker(python: Path, function: str, *arguments: object, is_right: Callable[[Any], bool]) -> Contender:
