@@ -52,6 +52,9 @@ _ENVIRONMENT = {
 # The call that the process makes of pytest.
 _DEPRECATED = "ignore:pytest.console_main"
 
+# What would add to the options of a run.
+_OPTIONS = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")
+
 # What a run leaves behind that is nobody's baseline.
 _OWN = (".pytest_cache", "__pycache__")
 
@@ -176,7 +179,7 @@ class _Run:
         )
 
     def _environment(self, log: Path) -> dict[str, str]:
-        told = {name: value for name, value in os.environ.items() if name not in OUTER}
+        told = {name: value for name, value in os.environ.items() if name not in (*OUTER, *_OPTIONS)}
         told.update(_ENVIRONMENT, SEEN=str(log))
         more = {**self.use.environment, **(self.use.fault_environment if self.given_the_fault else {})}
         return {name: value for name, value in {**told, **more}.items() if value is not None}

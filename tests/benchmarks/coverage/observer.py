@@ -2,11 +2,12 @@
 
 import json
 import os
-import resource
 import signal
 from pathlib import Path
 
 if "FILES_END_AT" in os.environ:
+    import resource  # not on Windows
+
     end = int(os.environ["FILES_END_AT"])
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (end, end))

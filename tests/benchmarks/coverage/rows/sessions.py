@@ -76,7 +76,7 @@ def without_torch(test: str) -> Use:
         options=("-p", "xdist", "-n2"),
         fault_options=("-p", "absent"),
         files={"absent.py": ABSENT.format(names=("torch",))},
-        environment={"OMP_NUM_THREADS": None},
+        environment={"OMP_NUM_THREADS": None, "MKL_NUM_THREADS": None},
         fresh=True,
     )
 
