@@ -21,8 +21,10 @@ from tests.benchmarks.coverage.row import (
 Outcomes = dict[tuple[str, str], str]
 
 _HEAD = """Each fault was given to each tool that has a feature for it, used as its documentation says and with its
-strictest options, in a pytest of its own. Before that, the same test had passed there with a healthy subject. The words
-are read by code from exit codes, messages and files, by the same rules for each tool.
+strictest options, in a pytest of its own, most of them forked from a process that had loaded torch. Before that, the
+same test had passed there with a healthy subject. The words are read by code from exit codes, messages and files, by
+the same rules for each tool. The rows are faults that pytest-modelcheck is tested for, which is to its advantage: read
+them one by one, and the totals not as a rate.
 """
 
 _LEGEND = (
