@@ -94,15 +94,21 @@ def _encoder(tokenizer: Any) -> Callable[[str], list[int]]:
 def _named(text: str) -> str:
     """The name of a golden case: its text, and where that is shortened, what tells it from others that begin so."""
     short = quoted(text)
-    return short if short == quoted(text, longest=len(text)) else f"{short} {sha256(text.encode()).hexdigest()[:8]}"
+    return (
+        short
+        if short == quoted(text, longest=len(text))
+        else f"{short} {sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+    )
 
 
 def _recorded(tokenizer: Any, text: str, measured: list[int], case: str = "") -> _Case:
     """The case with the ids that were recorded for its text."""
-    today = {"text": text, "tokens": token_names(tokenizer, measured), "ids": measured}
+    # Lone surrogates are no Unicode text, and are written escaped.
+    written = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    today = {"text": written, "tokens": token_names(tokenizer, measured), "ids": measured}
     recorded, is_new = current().baseline("token_ids", today, case)
     found = recorded.get("ids")
-    if recorded.get("text") != text or not isinstance(found, list) or not all(type(item) is int for item in found):
+    if recorded.get("text") != written or not isinstance(found, list) or not all(type(item) is int for item in found):
         raise ModelCheckError(
             f"the baseline was recorded for another text, {quoted(str(recorded.get('text')))}. "
             "pytest --modelcheck --modelcheck-update=all records it anew"

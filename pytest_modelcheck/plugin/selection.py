@@ -13,7 +13,10 @@ from pytest_modelcheck.plugin.recording import baselines_of
 _OUTPUT = "modelcheck_selection"
 
 # Options that leave tests out, some of them without a word.
-_NARROWING = ("keyword", "markexpr", "deselect", "lf", "stepwise", "ignore", "ignore_glob", "override_ini")
+_NARROWING = ("keyword", "markexpr", "deselect", "lf", "stepwise", "ignore", "ignore_glob")
+
+# Of ini keys that are overridden, those which leave no test out: --strict-markers is one of them since pytest 9.
+_HARMLESS = ("strict", "xfail_strict", "filterwarnings", "log_", "modelcheck")
 
 
 class Selection:
@@ -89,7 +92,8 @@ class Selection:
 def folders(config: pytest.Config) -> list[Path] | None:
     """The folders that a run looks at; `None` where it was asked for less than all of them."""
     options: Mapping[str, Any] = vars(config.option)
-    if any(map(options.get, _NARROWING)):
+    overridden = options.get("override_ini") or ()
+    if any(map(options.get, _NARROWING)) or not all(item.startswith(_HARMLESS) for item in overridden):
         return None
     paths = [config.invocation_params.dir / argument for argument in config.args]
     return paths if all(path.is_dir() for path in paths) else None

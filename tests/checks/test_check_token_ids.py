@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from hashlib import sha256
 
 import numpy as np
@@ -278,6 +279,24 @@ def test_texts_that_begin_with_the_same_sixty_characters_do_not_collide():
     assert (one[: len(shown)], two[: len(shown)], short) == (shown, shown, "'no'")
     digests = [sha256(f"{start}{end}".encode()).hexdigest()[:8] for end in ("yes", "no")]
     assert [one[len(shown) :], two[len(shown) :]] == digests
+
+
+@pytest.mark.parametrize("text", ["a\ud800", "a\udc00" * 80], ids=["short", "long"])
+def test_a_lone_surrogate_is_recorded_escaped_and_compared_as_it_was(text):
+    kept = {}
+
+    def compare(check, case, content):
+        # As a file gives it back.
+        written = json.loads(json.dumps(content).encode("utf-8", "strict"))
+        is_new = case not in kept
+        return kept.setdefault(case, written), is_new
+
+    with Context(recorded=compare).active():
+        assert assert_token_ids(Own([7]), text=text).measured == "[7] (recorded now)"
+        assert assert_token_ids(Own([7]), text=text).measured == "[7] (baseline)"
+        assert token_ids(Own([8]), text=text).outcome == "failed"
+    (content,) = kept.values()
+    content["text"].encode()  # Unicode text, which every file takes
 
 
 def test_up_to_five_golden_cases_that_differ_are_shown(expect):

@@ -79,6 +79,8 @@ PARTIAL = {
     "a file": ("test_it.py",),
     "all but one": ("--deselect", "test_it.py::test_b"),
     "all but a file": ("--ignore", "test_other.py"),
+    "files of another name": ("-o", "python_files=test_it.py"),
+    "files of another name, strictly": ("--strict-markers", "-o", "python_files=test_it.py"),
 }
 
 
@@ -88,6 +90,16 @@ def test_a_partial_run_removes_nothing_and_says_so(session: pytest.Pytester, opt
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert NOTHING in result.outlines
     assert recorded(session) == ALL
+
+
+@pytest.mark.parametrize(
+    "options", [("--strict-markers",), ("--strict-config", "-o", "xfail_strict=true"), ("-o", "log_level=INFO")]
+)
+def test_an_option_that_leaves_no_test_out_does_not_make_a_run_partial(session: pytest.Pytester, options):
+    write(session, "a")
+    result = run(session, "--modelcheck-prune", *options)
+    assert result.ret == pytest.ExitCode.OK
+    assert recorded(session) == {**ALL, "test_it": ["test_a token_ids"]}
 
 
 def test_nor_does_one_that_a_plugin_cuts_short(session: pytest.Pytester, processes: str):
