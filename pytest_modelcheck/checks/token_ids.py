@@ -94,11 +94,9 @@ def _encoder(tokenizer: Any) -> Callable[[str], list[int]]:
 def _named(text: str) -> str:
     """The name of a golden case: its text, and where that is shortened, what tells it from others that begin so."""
     short = quoted(text)
-    return (
-        short
-        if short == quoted(text, longest=len(text))
-        else f"{short} {sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
-    )
+    if short == quoted(text, longest=len(text)):
+        return short
+    return f"{short} {sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
 
 
 def _recorded(tokenizer: Any, text: str, measured: list[int], case: str = "") -> _Case:

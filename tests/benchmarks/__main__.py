@@ -12,11 +12,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from tests.benchmarks import counting, gates, growth, mnist, page, shapes, startup, tokenizers
+from tests.benchmarks import counting, coverage, gates, growth, mnist, page, shapes, startup, tokenizers
 from tests.benchmarks.peers import Peers
 from tests.benchmarks.results import PAGE, Section, write
 
 _Measure = Callable[[Peers, int], Section]
+
+
+def _coverage(peers: Peers, rounds: int) -> Section:
+    """Nothing is timed: each fault is given once."""
+    return Section("Which faults the tools survive", coverage.measured(peers.beside_torch))
+
 
 # What is measured, and in how many rounds.
 BENCHMARKS: Mapping[str, tuple[_Measure, int]] = MappingProxyType(
@@ -28,6 +34,7 @@ BENCHMARKS: Mapping[str, tuple[_Measure, int]] = MappingProxyType(
         "tokenizers": (tokenizers.measure, 5),
         "mnist": (mnist.measure, 7),
         "growth": (growth.measure, 3),
+        "coverage": (_coverage, 1),
         "page": (page.measure, 3),
     }
 )
