@@ -56,7 +56,7 @@ def _settings(torch: Any) -> list[_Setting]:
         ),
         _Setting(
             "the default device",
-            lambda: str(torch.get_default_device()),
+            lambda: _default_device(torch),
             # None is the CPU without the mode that a default device brings, through which every call would go.
             lambda value: torch.set_default_device(None if value == "cpu" else value),
         ),
@@ -70,6 +70,13 @@ def _settings(torch: Any) -> list[_Setting]:
             for name in ("enabled", "benchmark", "deterministic")
         ),
     ]
+
+
+def _default_device(torch: Any) -> str:
+    try:
+        return str(torch.get_default_device())
+    except AttributeError:  # torch 2.6 looks for the device of None, once that was set
+        return "cpu"
 
 
 def _as_loaded(torch: Any) -> list[tuple[_Setting, Any]]:
