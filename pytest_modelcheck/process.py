@@ -57,7 +57,7 @@ _SETTINGS: tuple[_Setting, ...] = (
     ),
     (
         "the default device",
-        lambda torch: str(torch.get_default_device()),
+        lambda torch: _default_device(torch),
         # None is the CPU without the mode that a default device brings, through which every call would go.
         lambda torch, value: torch.set_default_device(None if value == "cpu" else value),
     ),
@@ -88,6 +88,13 @@ def _values() -> list[tuple[_Setting, Any]]:
     """Each setting of torch with its value; none where torch is not loaded, or is being loaded."""
     torch = _loaded("torch")
     return [(item, item[1](torch)) for item in _SETTINGS] if hasattr(torch, "get_default_dtype") else []
+
+
+def _default_device(torch: Any) -> str:
+    try:
+        return str(torch.get_default_device())
+    except AttributeError:  # torch 2.6 looks for the device of None, once that was set
+        return "cpu"
 
 
 def _as_loaded() -> list[tuple[_Setting, Any]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.installed import before
 from tests.outer import OUTER
 
 # Two processes share the processors: with a thread for each of them and more, both are slower.
@@ -99,6 +100,8 @@ def pytester(_loaded, pytester, monkeypatch):
     for name in OUTER:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    if before("pytest", "9.2"):  # it takes a file that was written again within a second for the same
+        monkeypatch.setattr(sys, "dont_write_bytecode", True)
     return pytester
 
 

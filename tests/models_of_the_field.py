@@ -7,6 +7,8 @@ import dataclasses
 import transformers
 from transformers.modeling_outputs import BaseModelOutputWithPast
 
+from tests.installed import before
+
 # What a model calls its cache among its outputs; transformers 5.24 gave it another name.
 CACHE = next(
     field.name for field in dataclasses.fields(BaseModelOutputWithPast) if field.name in ("cache", "past_key_values")
@@ -23,4 +25,6 @@ def llama(**sizes):
         "num_attention_heads": 2,
         "num_key_value_heads": 1,
     }
-    return transformers.LlamaForCausalLM(transformers.LlamaConfig(**{**small, **sizes}))
+    # Before transformers 5, the masks of other attentions are made by what is in them, which meta tensors cannot tell.
+    eager = {"attn_implementation": "eager"} if before("transformers", "5") else {}
+    return transformers.LlamaForCausalLM(transformers.LlamaConfig(**{**small, **eager, **sizes}))

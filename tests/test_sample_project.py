@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.installed import before
+
 SAMPLE = Path(__file__).parents[1] / "sample_project"
+
+# Since transformers 5 it has one class, with two names; its keyword is vocab=, and vocab_file= is read by nobody.
+IS_OLDER = before("transformers", "5")
+KIND = "DistilBertTokenizerFast" if IS_OLDER else "DistilBertTokenizer"
+UNREAD = ("another vocabulary", "a vocabulary that was never read")
 
 # Each row: what is broken, the gate that must see it, and the first line of what it says.
 BROKEN = {
@@ -20,7 +27,7 @@ BROKEN = {
             return DistilBertTokenizerFast(vocab_file="vocab.txt")
         """,
         "test_text_survives_the_round_trip",
-        "roundtrip of DistilBertTokenizer: 209 of 212 tokens are unknown, so that the round trip says nothing. "
+        f"roundtrip of {KIND}: 209 of 212 tokens are unknown, so that the round trip says nothing. "
         "Is this the right vocabulary? If so, promise max_unknown_rate=1.0.",
     ),
     "two words of the vocabulary swapped": (
@@ -34,7 +41,7 @@ BROKEN = {
             return uncased_tokenizer(tmp_path / "vocab.txt")
         """,
         "test_ids_are_the_reviewed_ids",
-        "token_ids of DistilBertTokenizer: 'This is a input.' becomes 7 ids, and id 4 is 7954 ('input') "
+        f"token_ids of {KIND}: 'This is a input.' becomes 7 ids, and id 4 is 7954 ('input') "
         "where 7953 ('meal') was promised.",
     ),
     "cased words": (
@@ -43,10 +50,10 @@ BROKEN = {
         def tokenizer():
             from transformers import DistilBertTokenizerFast
             from modelrepo.text.tokenizer import VOCABULARY
-            return DistilBertTokenizerFast(vocab=str(VOCABULARY), do_lower_case=False)
+            return DistilBertTokenizerFast(str(VOCABULARY), do_lower_case=False)
         """,
         "test_ids_are_the_reviewed_ids",
-        "token_ids of DistilBertTokenizer: 'This is a input.' becomes 7 ids, and id 1 is 100 ('[UNK]') "
+        f"token_ids of {KIND}: 'This is a input.' becomes 7 ids, and id 1 is 100 ('[UNK]') "
         "where 2023 ('this') was promised.",
     ),
     "a table too small for the vocabulary": (
@@ -68,7 +75,7 @@ BROKEN = {
             return DistilBertTokenizerFast(vocab_file="vocab.txt")
         """,
         "test_the_vocabulary_is_the_published_one_and_fits_the_encoder",
-        "vocabulary of DistilBertTokenizer: it has 5 tokens, and 30,522 were promised. It knows special tokens only, "
+        f"vocabulary of {KIND}: it has 5 tokens, and 30,522 were promised. It knows special tokens only, "
         "as transformers 5 does where a vocabulary is given as vocab_file=: the keyword is vocab=.",
     ),
     "other golden ids": (
@@ -77,10 +84,10 @@ BROKEN = {
         def tokenizer():
             from transformers import DistilBertTokenizerFast
             from modelrepo.text.tokenizer import VOCABULARY
-            return DistilBertTokenizerFast(vocab=str(VOCABULARY), strip_accents=False)
+            return DistilBertTokenizerFast(str(VOCABULARY), strip_accents=False)
         """,
         "test_ids_are_those_of_last_time",
-        "token_ids of DistilBertTokenizer: 1 of 5 texts become other ids than were recorded.",
+        f"token_ids of {KIND}: 1 of 5 texts become other ids than were recorded.",
     ),
     "literals that are no special tokens any more": (
         """
@@ -233,7 +240,7 @@ def test_without_the_option_every_gate_is_skipped(gates: pytest.Pytester):
     result.assert_outcomes(skipped=57, deselected=6)
 
 
-@pytest.mark.parametrize("name", BROKEN)
+@pytest.mark.parametrize("name", [name for name in BROKEN if not (IS_OLDER and name in UNREAD)])
 def test_a_broken_subject_fails_its_gate(gates: pytest.Pytester, name: str):
     code, gate, message = BROKEN[name]
     conftest = gates.path / "conftest.py"

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.installed import before
+
 pytest.importorskip("pytorch_lightning")
 
 SAMPLE = Path(__file__).parents[1] / "sample_project"
@@ -133,7 +135,11 @@ def test_a_run_gives_the_weights_that_lightning_alone_gives_and_the_same_file_ag
     ("steps", "kept"),
     [
         (3, "in epoch 1 of 2: broken/last.ckpt keeps its beginning"),
-        (9, "in epoch 2 of 2: broken/last.ckpt keeps the first epoch"),
+        pytest.param(
+            9,
+            "in epoch 2 of 2: broken/last.ckpt keeps the first epoch",
+            marks=pytest.mark.skipif(before("pytorch-lightning", "2.5.3"), reason="Lightning before 2.5.3 goes astray"),
+        ),
     ],
 )
 def test_a_run_that_was_stopped_goes_on_to_the_same_weights(train, monkeypatch, steps, kept):

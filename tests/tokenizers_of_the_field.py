@@ -8,6 +8,8 @@ from pathlib import Path
 
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
+from tests.installed import before
+
 MERGES = Path(__file__).parent / "data" / "gpt2-merges.txt.gz"
 
 SENTENCES = [
@@ -35,9 +37,15 @@ def gpt2_vocabulary() -> dict[str, int]:
 
 
 def gpt2(**options):
-    from transformers import GPT2Tokenizer
+    from transformers import GPT2TokenizerFast
 
-    return GPT2Tokenizer(vocab=gpt2_vocabulary(), merges=gpt2_merges(), **options)
+    vocabulary, merges = gpt2_vocabulary(), gpt2_merges()
+    if before("transformers", "5"):  # its classes take files or a backend
+        backend = Tokenizer(models.BPE(vocabulary, merges))
+        backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        backend.decoder = decoders.ByteLevel()
+        return GPT2TokenizerFast(tokenizer_object=backend, **options)
+    return GPT2TokenizerFast(vocab=vocabulary, merges=merges, **options)
 
 
 def tiktoken_gpt2():
@@ -83,17 +91,26 @@ def sentencepiece(kind: str, **options):
 
 def llama(**options):
     """A Llama tokenizer with the pieces of a SentencePiece BPE model that was trained on the sentences."""
-    from transformers import LlamaTokenizer
+    from transformers import LlamaTokenizerFast
 
     model = sentencepiece("bpe")
     pieces = {model.id_to_piece(index): index for index in range(model.vocab_size())}
-    merges = [
+    ranked = sorted(
         (-model.get_score(index), piece[:cut], piece[cut:])
         for piece, index in pieces.items()
         for cut in range(1, len(piece))
         if piece[:cut] in pieces and piece[cut:] in pieces and not piece.startswith("<0x")
-    ]
-    return LlamaTokenizer(vocab=pieces, merges=[(left, right) for _, left, right in sorted(merges)], **options)
+    )
+    merges = [(left, right) for _, left, right in ranked]
+    if before("transformers", "5"):
+        legacy = options.pop("legacy", False)
+        backend = Tokenizer(models.BPE(pieces, merges, fuse_unk=True, byte_fallback=True))
+        scheme = "always" if legacy else "first"
+        backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=scheme, split=False)
+        steps = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+        backend.decoder = decoders.Sequence(steps)
+        return LlamaTokenizerFast(tokenizer_object=backend, legacy=legacy, **options)
+    return LlamaTokenizerFast(vocab=pieces, merges=merges, **options)
 
 
 def unigram():

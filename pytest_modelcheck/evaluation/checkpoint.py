@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 import warnings
-import zipfile
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_modelcheck import guard
 from pytest_modelcheck.errors import ModelCheckError, require
 from pytest_modelcheck.escape import printable
+from pytest_modelcheck.evaluation.archive import entries_of, whole
 from pytest_modelcheck.evaluation.copies import model_copy
 from pytest_modelcheck.tensors import is_finite, require_module
 
@@ -175,7 +175,7 @@ def _content(file: Path, *, mapped: bool = False) -> Any:
     except (ModelCheckError, OSError):
         raise
     except Exception as error:
-        refused = re.search(r"GLOBAL (\S+)", str(error))
+        refused = re.search(r"GLOBAL (?:builtins\.)?(\S+)", str(error))  # torch 2.6 names these too
         lines = str(error).rpartition("WeightsUnpickler error:")[2].strip().splitlines() or ["it ends too early"]
     # Torch itself advises to run the file in spite of it, which is not shown.
     if refused:
@@ -196,13 +196,13 @@ def _torch(file: Path, start: bytes, size: int, mapped: bool) -> Any:
     if torch.__version__ < (2, 6):
         raise _refusal(file, "can run code in torch before 2.6 (CVE-2025-32434)", "upgrade torch, or save safetensors")
     if is_zip := start.startswith(b"PK"):
-        with zipfile.ZipFile(file) as archive:
-            entries = archive.infolist()
+        entries = entries_of(file)
         if (unpacked := sum(entry.file_size for entry in entries)) > max(10 * size, 1 << 30):
             raise _refusal(file, f"has {size:,} bytes and would unpack to {unpacked:,}")
         if any(entry.filename.partition("/")[2] == "constants.pkl" for entry in entries):
             raise _refusal(file, "is a scripted model, which holds code")
-    return torch.load(file, map_location="cpu", weights_only=True, mmap=mapped and is_zip)
+    content = torch.load(file, map_location="cpu", weights_only=True, mmap=mapped and is_zip)
+    return whole(content, entries) if is_zip and not mapped else content
 
 
 def _state_dict(file: Path, content: Any) -> _Weights:

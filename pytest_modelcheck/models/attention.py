@@ -83,9 +83,8 @@ def attention_weights(
 
 
 def _of_output(model: Module, inputs: Any, device: str) -> tuple[list[Weights], Observation]:
-    of_transformers = any(owner.__name__ == "PreTrainedModel" for owner in type(model).__mro__)
-    given = {**_by_name(model, inputs), "output_attentions": True, "return_dict": True} if of_transformers else inputs
-    seen = observe(model, given, device=device)
+    of_transformers = _is_of_transformers(model)
+    seen = observe(model, _asking(model, inputs), device=device)
     tensors = {path: tensor for path, tensor in tensors_in(seen.output) if within(path, tuple(_MASKS))}
     if not tensors:
         raise ModelCheckError(
@@ -112,6 +111,17 @@ def _of_output(model: Module, inputs: Any, device: str) -> tuple[list[Weights], 
             )
         )
     return found, seen
+
+
+def _is_of_transformers(model: Module) -> bool:
+    return any(owner.__name__ == "PreTrainedModel" for owner in type(model).__mro__)
+
+
+def _asking(model: Module, inputs: Any) -> Any:
+    """The inputs with what has a model of transformers give its weights; its layers before 5 give them only then."""
+    if not _is_of_transformers(model):
+        return inputs
+    return {**_by_name(model, inputs), "output_attentions": True, "return_dict": True}
 
 
 def _by_name(model: Module, inputs: Any) -> dict[str, Any]:
@@ -171,7 +181,8 @@ def _of_layers(
 
         return take
 
-    seen = run(model, inputs, [(module, note(name)) for name, module in layers.items()], device=device)
+    hooks = [(module, note(name)) for name, module in layers.items()]
+    seen = run(model, _asking(model, inputs), hooks, device=device)
     if not found:
         raise ModelCheckError(f"{', '.join(layers)} did not run in this forward pass")
     return found, seen

@@ -97,7 +97,9 @@ class Probe:
         seen = observe(self.model, inputs, device=self.device)
         self.changes.update(dict.fromkeys(seen.changes))
         self.devices[seen.device] = None
-        found = {path or "output": tensor.detach().cpu() for path, tensor in tensors_in(seen.output)}
+        # A cache is no output; some models of transformers before 5 give theirs as plain tensors.
+        outputs = [item for item in tensors_in(seen.output) if not item[0].startswith("past_key_values.")]
+        found = {path or "output": tensor.detach().cpu() for path, tensor in outputs}
         if not found:
             raise ModelCheckError(f"the output holds no tensor: it is a {type(seen.output).__name__}")
         kept = {path: tensor for path, tensor in found.items() if not self.chosen or within(path, self.chosen)}

@@ -72,7 +72,8 @@ def _phase_rows(report: pytest.TestReport, checks: list[Row], error: BaseExcepti
     if report.when != "call" and report.passed and not checks:
         return []
     if hasattr(report, "wasxfail") and not report.failed:
-        reason = str(report.wasxfail)
+        # Some versions of pytest write this before the reason that a test itself gives to pytest.xfail.
+        reason = str(report.wasxfail).removeprefix("reason: ")
         # What ended before its call was not measured, whatever was expected of it.
         outcome = "xpassed" if report.passed else "xfailed" if report.when == "call" else "skipped"
         # A test that broke on its own is one that was expected to fail only where an assertion did.

@@ -291,7 +291,7 @@ CORRUPTED = {
     ),
     "no base64": (
         lambda old: old.update(right="!" + old["right"][1:]),
-        "cannot be read (ValueError: the bits are no base64: Only base64 data is allowed)",
+        "cannot be read (ValueError: the bits are no base64)",
     ),
     "no text": (
         lambda old: old.update(right=7),

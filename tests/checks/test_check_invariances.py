@@ -105,6 +105,11 @@ def same(numbers, mask):
     return numbers
 
 
+def caching(numbers, mask):
+    """The keys and values as transformers 4 may give them, whose tokens are on axis 2."""
+    return {"logits": numbers, "past_key_values": ((numbers[:, None], numbers[:, None]),)}
+
+
 def placed(numbers, mask):
     return numbers + torch.arange(numbers.shape[1], dtype=numbers.dtype, device=numbers.device)[None, :, None] * 2
 
@@ -200,6 +205,7 @@ KEPT = [
     ("torch's decoder is causal", causal, Decoder, {"source": IDS, "target": IDS + 1}, {"tokens": "target"}),
     ("gru is causal", causal, lambda: nn.GRU(2, 3, batch_first=True), torch.rand(2, 5, 2), {"outputs": ["0"]}),
     ("a sum of the past", causal, lambda: Numbers(counting), WORDS, {"tolerance": 0}),
+    ("a cache of plain tensors is no output", causal, lambda: Numbers(caching), WORDS, {}),
     ("a long row", causal, lambda: Numbers(counting), torch.arange(40).reshape(1, -1) % 10, {}),
 ]
 

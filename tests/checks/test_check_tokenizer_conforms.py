@@ -12,6 +12,7 @@ from transformers import ByT5Tokenizer
 
 from pytest_modelcheck import ConfigError, ModelCheckFailure, assert_tokenizer_conforms
 from pytest_modelcheck.checks.conformance import tokenizer_conforms
+from tests.installed import before
 
 NAMES = (
     "roundtrip",
@@ -86,11 +87,21 @@ OWN = unable(
     **LAYOUTS,
 )
 
+# GPT-2's tokenizer of transformers 4 takes such words only where it puts a space before each.
+NO_WORDS = (
+    {
+        "pretokenized": "words that were split before: You need to instantiate GPT2TokenizerFast with "
+        "add_prefix_space=True to use it with pretokenized inputs."
+    }
+    if before("transformers", "5")
+    else {}
+)
+
 # The family, how it is made, and what does not pass.
 FAMILIES = [
     ("everything can be asked", complete, {"injection": "failed"}),
     ("literals are not looked for", lambda: complete(split_special_tokens=True), {}),
-    ("byte-level BPE, GPT-2", gpt2, {"injection": "failed", **NO_PAD, **NO_CHAT}),
+    ("byte-level BPE, GPT-2", gpt2, {"injection": "failed", **NO_PAD, **NO_CHAT, **NO_WORDS}),
     (
         "tiktoken",
         tiktoken_gpt2,

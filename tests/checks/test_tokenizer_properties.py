@@ -10,8 +10,10 @@ import tokenizers_broken_in_one_way as broken
 from tokenizers_broken_in_one_way import KNOWN, TEMPLATE, Fast, complete, overriding
 from tokenizers_of_the_field import byte_level, llama
 
+from modelrepo.text.tokenizer import VOCABULARY
 from pytest_modelcheck.checks.conformance import tokenizer_conforms
 from pytest_modelcheck.tokenization.corpus import HARD_TEXTS
+from tests.installed import before
 
 TEXT = " The Gate's promise, which a team kept "
 
@@ -371,7 +373,7 @@ def test_ids_that_depend_on_what_streams_are_flagged(uncased):
         def decode(self, *args, **options):
             return super().decode(*args, **options).replace(" - ", "-")
 
-    tokenizer = Cleaning(vocab=uncased.get_vocab())
+    tokenizer = Cleaning(str(VOCABULARY))
     result = tokenizer_conforms(tokenizer, texts=["a well - known gate of a model"], expected_failures=KNOWN)
     assert {part.name: part.message for part in result.parts if part.broken} == {
         "incremental_decoding": STREAMED.strip("\n")
@@ -419,6 +421,7 @@ def test_text_that_no_literal_is_looked_for_in_injects_nothing():
     assert [part.name for part in tokenizer_conforms(tokenizer).parts if part.broken] == ["save_load"]
 
 
+@pytest.mark.skipif(before("transformers", "5"), reason="transformers before 5 loads what it has saved")
 def test_a_llama_tokenizer_that_changes_with_loading_is_flagged():
     result = tokenizer_conforms(llama(legacy=True), expected_failures=KNOWN)
     assert [part.name for part in result.parts if part.broken] == ["save_load"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from sentencepiece import SentencePieceProcessor
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 from tokenizers_broken_in_one_way import KNOWN, TEMPLATE, Fast, complete, overriding
 from tokenizers_of_the_field import byte_letters, byte_level, gpt2, llama, sentencepiece, tiktoken_gpt2
-from transformers import BertTokenizer, CLIPTokenizer
+from transformers import BertTokenizerFast, CLIPTokenizerFast
 
 from modelrepo.text.tokenizer import VOCABULARY
 from pytest_modelcheck import (
@@ -25,6 +26,7 @@ from pytest_modelcheck import (
 from pytest_modelcheck.checks.conformance import tokenizer_conforms
 from pytest_modelcheck.checks.tokenizer import roundtrip
 from pytest_modelcheck.tokenization.parallel import threads_for
+from tests.installed import before
 
 TESTS = Path(__file__).parents[1]
 TEXT = " The Gate's promise, which a team kept "
@@ -38,7 +40,9 @@ def broken_parts(tokenizer, **promises):
 @pytest.fixture(scope="module")
 def five_words():
     """The keyword is `vocab=`; this one is taken without a word, and read by nobody."""
-    return BertTokenizer(vocab_file=str(VOCABULARY))
+    if before("transformers", "5"):
+        pytest.skip("transformers before 5 reads vocab_file=")
+    return BertTokenizerFast(vocab_file=str(VOCABULARY))
 
 
 def test_a_vocabulary_of_five_is_caught_by_the_round_trip(five_words, expect):
@@ -63,11 +67,12 @@ def test_a_vocabulary_of_five_does_not_conform(five_words):
 
 
 def test_the_keyword_that_is_read_is_no_trap(expect):
-    tokenizer = BertTokenizer(vocab=str(VOCABULARY))
+    tokenizer = BertTokenizerFast(str(VOCABULARY))
     assert assert_vocabulary(tokenizer, size=30_522, special_tokens={"[PAD]": 0, "[CLS]": 101}).ok
     assert assert_roundtrip(tokenizer).evidence["kept"] == 42
 
 
+@pytest.mark.skipif(before("transformers", "5"), reason="transformers before 5 loads what it has saved")
 def test_loading_changes_the_ids_after_special_tokens():
     """Only where a text holds a special token's literal, and only with the older way of prefixing."""
     broken = broken_parts(llama(legacy=True), texts=["a plain text that is kept"], expected_failures=KNOWN)
@@ -277,6 +282,9 @@ print(before, "torch" in sys.modules)
 
 def test_no_torch_is_loaded_for_a_tokenizer():
     said, _ = alone(LOADS)
+    if said.startswith("True"):
+        assert before("transformers", "5")
+        pytest.skip("transformers before 5 loads torch itself")
     assert said == "False False"
 
 
@@ -354,17 +362,19 @@ def test_a_long_text_of_letters_that_are_deleted_is_measured():
     assert result.message == ""
 
 
-def clip():
+def clip(folder):
     """It replaces its backend's decode, which a copy forgets."""
     letters = byte_letters()
     ending = [f"{letter}</w>" for letter in letters]
     tokens = [*letters, *ending, "ga", "te</w>", "gate</w>", "<|startoftext|>", "<|endoftext|>"]
-    merges = [("g", "a"), ("t", "e</w>"), ("ga", "te</w>")]
-    return CLIPTokenizer(vocab={token: index for index, token in enumerate(tokens)}, merges=merges)
+    vocabulary = {token: index for index, token in enumerate(tokens)}
+    (folder / "vocab.json").write_text(json.dumps(vocabulary), encoding="utf-8")
+    (folder / "merges.txt").write_text("#version: 0.2\ng a\nt e</w>\nga te</w>\n", encoding="utf-8")
+    return CLIPTokenizerFast.from_pretrained(folder)
 
 
-def test_the_copy_of_a_clip_tokenizer_decodes_as_it_does():
-    tokenizer = clip()
+def test_the_copy_of_a_clip_tokenizer_decodes_as_it_does(tmp_path):
+    tokenizer = clip(tmp_path)
     ids = tokenizer("A gate, kept!")["input_ids"]
     before = tokenizer.decode(ids)
     result = assert_roundtrip(tokenizer)
@@ -382,7 +392,7 @@ def test_a_processor_that_adds_tokens_of_its_own_is_asked_without_them():
 
 
 def test_a_decoder_of_the_real_vocabulary_that_writes_other_letters_is_caught():
-    tokenizer = BertTokenizer(vocab=str(VOCABULARY))
+    tokenizer = BertTokenizerFast(str(VOCABULARY))
     steps = [decoders.WordPiece(), decoders.Replace("a", "\u00c1")]
     tokenizer.backend_tokenizer.decoder = decoders.Sequence(steps)
     result = roundtrip(tokenizer, texts=["the gate", "is open"])

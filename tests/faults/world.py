@@ -32,7 +32,7 @@ def tokenizer():
 def of_torch(torch):
     return {
         "default dtype": str(torch.get_default_dtype()),
-        "default device": str(torch.get_default_device()),
+        "default device": str(torch.tensor([]).device),
         "grad mode": torch.is_grad_enabled(),
         "inference mode": torch.is_inference_mode_enabled(),
         "anomaly mode": torch.is_anomaly_enabled(),

@@ -41,6 +41,8 @@ _ITEMS = 'items = [f"{{inner}}{{_readable(json.dumps(item, ensure_ascii={}, allo
 _LOG = "return math.log1p(-float(1 - share)) if {} else math.log(float(share))"
 _WILSON = "start = (share + square / 2 - math.sqrt(square * (share * (1 - share) + square / {}))) / ({} + square)"
 _VALUE = "return _readable(json.dumps(value, ensure_ascii={}, allow_nan={}))"
+_TEXT = 'text = json.dumps([key, content], sort_keys=True, separators=(",", ":"), allow_nan={})'
+_DIGEST = 'return hashlib.sha256(text.encode("{}")).hexdigest()[:_LETTERS]'
 _AT = 'return cls(path.parent.parent / path.with_suffix("{}").name, told)'
 
 
@@ -171,6 +173,18 @@ EQUIVALENTS: tuple[Equivalent, ...] = (
         ('with os.fdopen(handle, "w", encoding="utf-8", newline=None) as file:', _POSIX),
         ('with os.fdopen(handle, "w", encoding="utf-8", ) as file:', _POSIX),
         ('with os.fdopen(handle, "w", encoding="UTF-8", newline="\\n") as file:', _ALIAS),
+    ),
+    *_listed(
+        "digests",
+        "digest",
+        _TEXT.format(False),
+        (_TEXT.format(None), _FALSY),
+    ),
+    *_listed(
+        "digests",
+        "digest",
+        _DIGEST.format("ascii"),
+        (_DIGEST.format("ASCII"), _ALIAS),
     ),
     *_listed(
         "store", "Store.at", _AT.format(".py"), (_AT.format(".PY"), "the name of a file counts without its suffix")

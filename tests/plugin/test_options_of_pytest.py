@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.installed import before
+
 GATES = """
 import pytest
 from conftest import small
@@ -92,7 +94,10 @@ def test_only_what_failed_runs_again(session, run_gates):
 def test_without_a_terminal_the_reports_and_the_verdict_are_the_same(session, run_gates):
     result, rows = run_gates("-pno:terminal")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    assert told(rows) == ALL
+    broken, *others = told(rows)
+    assert others == ALL[1:]
+    # Older versions of pytest ask for --verbose where they tell why an assertion failed, and break.
+    assert broken[:-1] == ALL[0][:-1] if before("pytest", "9") else broken == ALL[0]
 
 
 KILLED = """

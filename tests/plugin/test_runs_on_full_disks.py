@@ -160,9 +160,11 @@ sys.exit(ended.returncode)
     ],
     ids=["no report", "a report"],
 )
-def test_so_it_is_on_a_disk_that_is_full(project: Path, options: tuple[str, ...], exit_code: int, said: str):
-    root = project.parent / f"{project.name}-disk"
-    (root / "disk").mkdir(parents=True)
+def test_so_it_is_on_a_disk_that_is_full(
+    project: Path, tmp_path_factory: pytest.TempPathFactory, options: tuple[str, ...], exit_code: int, said: str
+):
+    root = tmp_path_factory.mktemp("root")
+    (root / "disk").mkdir()
     project.rename(root / "project")
     command = [sys.executable, "-c", SESSION, "--modelcheck", "-p", "no:cacheprovider", *options]
     outer = {name: value for name, value in os.environ.items() if name not in OUTER}

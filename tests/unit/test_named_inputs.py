@@ -130,6 +130,8 @@ def test_only_the_hooks_of_transformers_come_and_go_without_a_word():
         assert len(model(ids, output_hidden_states=True).hidden_states) == 2
     assert changes == []
     assert [dict(module._forward_hooks) for module in model.modules()] == before
+    model.transformer.layer[0].register_forward_hook(lambda *_: None)
+    before = [dict(module._forward_hooks) for module in model.modules()]
     with preserved_model(model) as changes:
         for module in model.modules():
             module._forward_hooks.clear()

@@ -56,8 +56,8 @@ def test_what_was_not_packed_is_refused_or_would_be_packed_so(text, size):
 @pytest.mark.parametrize(
     ("text", "size", "message"),
     [
-        ("!A==", 3, "the bits are no base64: Only base64 data is allowed"),
-        ("oA", 3, "the bits are no base64: Incorrect padding"),
+        ("!A==", 3, "the bits are no base64"),
+        ("oA", 3, "the bits are no base64"),
         ("ö", 3, "string argument should contain only ASCII characters"),
         ("oA==", 9, "1 bytes of bits, and 9 samples have 2"),
         ("oKA=", 3, "2 bytes of bits, and 3 samples have 1"),
@@ -131,7 +131,7 @@ REFUSED = [
     (
         "no base64",
         {"right": "?"},
-        "the baseline 'v1' cannot be read (ValueError: the bits are no base64: Only base64 data is allowed); " + ANEW,
+        "the baseline 'v1' cannot be read (ValueError: the bits are no base64); " + ANEW,
     ),
     (
         "too few bits",

@@ -159,7 +159,8 @@ def known(sizes):
     return None if sizes == "?" else sizes
 
 
-# Lightning does not count what torch fuses into one operation.
+# Lightning counts operations since 2.6, and not what torch fuses into one operation.
+COUNTS = hasattr(ModelSummary, "total_flops")
 FUSED = ("lstm", "encoder", "transformer", "vit")
 
 
@@ -175,10 +176,10 @@ def test_the_table_is_that_of_lightning(name):
     assert theirs.layer_types == [row["type"] for row in rows]
     assert theirs.param_nums == [row["parameters"] for row in rows]
     assert theirs.training_modes == [row["mode"] == "train" for row in rows]
-    operations = [sum(counts.values()) for counts in theirs.flop_counts.values()]
-    if name in FUSED:
+    if COUNTS and name in FUSED:
         assert theirs.total_flops <= ours.whole["flops"]
-    else:
+    elif COUNTS:
+        operations = [sum(counts.values()) for counts in theirs.flop_counts.values()]
         assert operations == [row["flops"] or 0 for row in rows]
         assert theirs.total_flops == ours.whole["flops"]
     for column, sizes in (("in_sizes", theirs.in_sizes), ("out_sizes", theirs.out_sizes)):

@@ -139,9 +139,10 @@ def test_seventy_billion_parameters_take_no_memory():
     )
     with left_alone(model):
         table = summarize(model, made_inputs({"input_ids": ([1, 7], "int64")}))
-    assert table.whole["flops"] == 973_152_452_608
+    rotary = 2 * 7 * 64  # which some versions of transformers multiply as matrices
+    assert table.whole["flops"] - 973_152_452_608 in (0, rotary)
     assert table.counts.total == 70_553_706_496
-    assert table.rows["model.layers.79"]["out_sizes"] == [1, 7, 8192]
+    assert table.rows["model.layers.79"]["out_sizes"] in ([1, 7, 8192], [[1, 7, 8192]])  # a tuple before 5
     assert table.rows["lm_head"]["out_sizes"] == [1, 7, 128_256]
 
 

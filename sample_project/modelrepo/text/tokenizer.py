@@ -11,4 +11,5 @@ VOCABULARY = Path(__file__).with_name("vocab.txt")
 
 def uncased_tokenizer(vocabulary: Path = VOCABULARY) -> DistilBertTokenizerFast:
     """DistilBERT's fast tokenizer with the uncased vocabulary of 30,522 entries."""
-    return DistilBertTokenizerFast(vocab=str(vocabulary))
+    # By position: the name of this argument is vocab= in transformers 5, and vocab_file= before.
+    return DistilBertTokenizerFast(str(vocabulary))
