@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -12,7 +11,9 @@ from pytest_modelcheck.errors import ConfigError, ModelCheckError, require
 if TYPE_CHECKING:
     from torch.nn import Module
 
-_NAME = re.compile(r"auto|cpu|mps|cuda(:[0-9]{1,3})?")
+# No pattern: to compile one would cost every start of pytest.
+_DIGITS = 3
+_NAMES = ("auto", "cpu", "mps", "cuda")
 
 
 def parse_devices(text: str) -> tuple[str, ...]:
@@ -26,7 +27,9 @@ def parse_devices(text: str) -> tuple[str, ...]:
     """
     names = tuple(name.strip() for name in text.split(","))
     for name in names:
-        if not _NAME.fullmatch(name):
+        kind, colon, number = name.partition(":")
+        is_numbered = kind == "cuda" and number.isascii() and number.isdigit() and len(number) <= _DIGITS
+        if kind not in _NAMES or (colon and not is_numbered):
             raise ConfigError(f"unknown device {name!r}: auto, cpu, cuda, cuda:N or mps is expected")
     if len(set(names)) < len(names):
         raise ConfigError(f"a device is named twice in {text!r}")

@@ -13,12 +13,12 @@ _OURS = "pytest-modelcheck"
 _BARE = "bare pytest"
 _TORCH = "pytest-torch"
 _PLUGINS = {
-    _BARE: (),
-    "bare pytest, once more": (),  # how far two medians of the same lie apart
-    _OURS: ("-p", "pytest_modelcheck.plugin"),
-    "hypothesis": ("-p", "_hypothesis_pytestplugin"),
-    "jaxtyping": ("-p", "jaxtyping._pytest_plugin"),
-    _TORCH: ("-p", "pytest_torch.plugin"),
+    _BARE: "",
+    "bare pytest, once more": "",  # how far two medians of the same lie apart
+    _OURS: "pytest_modelcheck.plugin",
+    "hypothesis": "_hypothesis_pytestplugin",
+    "jaxtyping": "jaxtyping._pytest_plugin",
+    _TORCH: "pytest_torch.plugin",
 }
 _SERIAL: tuple[str, ...] = ()
 _PARALLEL = ("-p", "xdist", "-n2")
@@ -64,13 +64,14 @@ def _require_broken(contender: Contender) -> None:
 
 def _contenders(python: Path, folder: Path, options: tuple[str, ...]) -> dict[str, Contender]:
     (folder / "test_empty.py").write_text("def test_empty(): ...\n", encoding="utf-8")
+    # Not by -p, which looks through all that is installed, as pytest otherwise does once for all plugins.
     environment = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "OMP_NUM_THREADS": None, "MKL_NUM_THREADS": None}
     return {
         name: Contender(
-            [str(python), "-m", "pytest", "-p", "no:cacheprovider", *options, *plugin],
+            [str(python), "-m", "pytest", "-p", "no:cacheprovider", *options],
             lambda told: "1 passed" in told,
             folder,
-            environment,
+            {**environment, "PYTEST_PLUGINS": plugin or None},
         )
         for name, plugin in _PLUGINS.items()
     }
