@@ -104,14 +104,14 @@ def test_the_page_tells_what_was_measured():
 def test_the_goals_that_were_missed_are_told():
     goals = [
         ["goal", "measured", "at most", ""],
-        ["start-up", "1.5", "1.02", "**missed**"],
+        ["opening", "1.5", "1.02", "**missed**: it is large"],
         ["peak", "782 MiB", "1,024 MiB", "met"],
     ]
     section = {
         "title": "Start-up",
         "body": "text",
         "goals": [
-            {"told": "start-up", "measured": 1.5, "limit": 1.02, "unit": ""},
+            {"told": "opening", "measured": 1.5, "limit": 1.02, "unit": "", "why": "it is large"},
             {"told": "peak", "measured": 782.4, "limit": 1024, "unit": " MiB"},
         ],
         "date": "2026-01-02",

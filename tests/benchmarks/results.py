@@ -39,13 +39,13 @@ _PACKAGES = (
 _WHY: Mapping[str, str] = MappingProxyType(
     {
         "start-up": (
-            "five milliseconds, of which pytest takes one for any plugin, two are the modules, and one is what they take "
-            "longer under pytest's rewriting of asserts"
+            "five milliseconds, of which pytest takes one for any plugin, two are the modules, and one is what these take "
+            "longer where pytest rewrites asserts"
         ),
         "gates, as asserts, on a model": (
-            "0.8 ms is the plugin's, of which the states of random numbers are 0.2 (numpy's most of it), the check 0.15 "
-            "and rows for reports 0.13; the rest is pytest's, for the fixture of the gate's device and in collections of "
-            "garbage, which are longer where torch is loaded"
+            "0.8 ms is the plugin's: 0.2 for the states of random numbers, numpy's above all, 0.15 for the check, 0.13 for "
+            "the rows of reports; the rest is pytest's, for the fixture of the gate's device, and collections of garbage, "
+            "which take longer where torch is loaded"
         ),
         "gates, as markers, on a model": "as for asserts",
         "MNIST, one gate": (
@@ -55,7 +55,7 @@ _WHY: Mapping[str, str] = MappingProxyType(
             "each gate takes the digest of the data and judges 32 samples again, to see that both are what they were, "
             "2 % of a pass; the four metrics of torchmetrics take 10 % in their own updates"
         ),
-        "round trips of DistilBERT": "the words that it must give back are made from each text, which its rules decide",
+        "round trips of DistilBERT": "what each text must give back is worked out by its rules, a tenth of the work",
     }
 )
 
