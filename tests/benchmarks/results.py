@@ -39,13 +39,13 @@ _PACKAGES = (
 _WHY: Mapping[str, str] = MappingProxyType(
     {
         "start-up": (
-            "five milliseconds, of which pytest takes one for any plugin, two are the modules, and one is what these take "
-            "longer where pytest rewrites asserts"
+            "five milliseconds, of which pytest takes one for any plugin, two are the modules, and one is what these "
+            "take longer where pytest rewrites asserts"
         ),
         "gates, as asserts, on a model": (
-            "0.8 ms is the plugin's: 0.2 for the states of random numbers, numpy's above all, 0.15 for the check, 0.13 for "
-            "the rows of reports; the rest is pytest's, for the fixture of the gate's device, and collections of garbage, "
-            "which take longer where torch is loaded"
+            "0.8 ms is the plugin's: 0.2 for the states of random numbers, numpy's above all, 0.15 for the check, 0.13 "
+            "for the rows of reports; the rest is pytest's, for the fixture of the gate's device, and collections of "
+            "garbage, which take longer where torch is loaded"
         ),
         "gates, as markers, on a model": "as for asserts",
         "MNIST, one gate": (
