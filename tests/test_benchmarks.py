@@ -29,7 +29,7 @@ def test_a_process_is_measured_with_its_children():
     alone = Contender([sys.executable, "-c", "print('done')"], lambda told: told == "done\n").run("idle")
     assert cost.cpu > alone.cpu > 0
     assert cost.wall > 0
-    assert 5 < alone.memory < 1000  # MiB
+    assert alone.memory > 5  # MiB; at most, it is that of this process, which it was forked from
     assert (cost.work, cost.answer) == (None, "done\n")
 
 

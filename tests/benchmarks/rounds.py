@@ -21,7 +21,8 @@ class Cost:
     """What one run of a process cost.
 
     CPU seconds, user and system, with those of its children; wall-clock seconds; MiB at the peak of the largest of its
-    processes; and the CPU seconds of its work alone where the process told of them.
+    processes; and the CPU seconds of its work alone where the process told of them. Linux has a process inherit the
+    peak of the one that starts it: that must be a small one, and import none of what it measures.
     """
 
     cpu: float
