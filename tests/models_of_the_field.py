@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import torch  # noqa: F401 -- what transformers imports for its models, which a run without torch looks for here
 import transformers
 from transformers.modeling_outputs import BaseModelOutputWithPast
 
