@@ -107,6 +107,8 @@ def _scores(run: Run) -> list[_Score]:
     carded = [row for row in run.rows if row.get("card")]
     if not carded:
         raise ModelCheckError(f"no gate says what its number is published as: mark those that do with {_HINT}")
+    if nameless := [printable(row["gate"]) for row in carded if "dataset_id" not in row["card"]]:
+        raise ModelCheckError(f"a card without a dataset_id names no data: {', '.join(nameless)}")
     if not run.passed:
         cut_short = [] if run.complete else ["it was cut short"]
         reason = "; ".join([*cut_short, *map(printable, run.problems)]) or run.totals()

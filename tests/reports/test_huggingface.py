@@ -292,6 +292,12 @@ def test_any_run_is_published_or_refused(run):
             yaml.safe_load(render(run).strip("-\n"))
 
 
+def test_a_card_of_a_report_that_names_no_data_is_refused():
+    for render in (eval_results, model_index):
+        with pytest.raises(ModelCheckError, match=r"^a card without a dataset_id names no data: "):
+            render(run_of(carded(card={"notes": "a"})))
+
+
 def test_texts_beyond_ascii_stay_readable():
     assert "notes: Größe" in eval_results(run_of(carded(card={**CARD, "notes": "Größe"})))
     assert "\\u202E" in eval_results(run_of(carded(card={**CARD, "notes": "Größe\u202e"})))
