@@ -32,6 +32,15 @@ def printable_lines(text: str) -> str:
     return "\n".join(map(printable, text.split("\n")))
 
 
+def unicode_of(text: str) -> str:
+    r"""The text with lone surrogates escaped, which are no Unicode text and fit in no file.
+
+    >>> unicode_of("a\ud800é")
+    'a\\ud800é'
+    """
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def without_credentials(text: str) -> str:
     """The text without the users, passwords and keys that URLs in it have.
 

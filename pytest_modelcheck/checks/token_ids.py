@@ -8,6 +8,7 @@ from typing import Any
 from pytest_modelcheck.checks.promises import Ids, Text, Texts
 from pytest_modelcheck.context import current
 from pytest_modelcheck.errors import ConfigError, ModelCheckError
+from pytest_modelcheck.escape import unicode_of
 from pytest_modelcheck.mechanism import check
 from pytest_modelcheck.result import Result
 from pytest_modelcheck.tokenization.alignment import first_difference, quoted
@@ -101,8 +102,7 @@ def _named(text: str) -> str:
 
 def _recorded(tokenizer: Any, text: str, measured: list[int], case: str = "") -> _Case:
     """The case with the ids that were recorded for its text."""
-    # Lone surrogates are no Unicode text, and are written escaped.
-    written = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    written = unicode_of(text)  # as the file gives it back
     today = {"text": written, "tokens": token_names(tokenizer, measured), "ids": measured}
     recorded, is_new = current().baseline("token_ids", today, case)
     found = recorded.get("ids")

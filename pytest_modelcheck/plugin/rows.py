@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pytest_modelcheck.errors import ModelCheckFailure, remedy_of, text_of
-from pytest_modelcheck.escape import discreet
+from pytest_modelcheck.escape import discreet, unicode_of
 from pytest_modelcheck.reports.run import shown_check
 from pytest_modelcheck.result import Part, Result
 from pytest_modelcheck.waivers import Waivers
@@ -201,7 +201,7 @@ def plain(value: Any, depth: int = 0) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+        return unicode_of(value)
     if isinstance(value, int):
         bits = value.bit_length()
         return int(value) if bits < _LONGEST else f"<{type(value).__name__} of {bits:,} bits>"

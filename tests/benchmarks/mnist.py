@@ -13,9 +13,7 @@ from typing import Any
 from tests.benchmarks import early
 from tests.benchmarks.peers import Peers
 from tests.benchmarks.results import Goal, Section
-from tests.benchmarks.rounds import ROOT, Contender, interleaved, ratio, table, worker
-
-SAMPLE = ROOT / "sample_project"
+from tests.benchmarks.rounds import SAMPLE, Contender, interleaved, ratio, table, worker
 
 _CORRECT = 9888  # of the trained network, as the sample project promises
 _LIMIT = "tensor chunks (the limit)"

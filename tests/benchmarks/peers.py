@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.benchmarks.rounds import ROOT
 
 _ABOVE_TORCH = ("pytest-torch~=1.1", "torchtest2~=0.1.0", "torchinfo~=1.8")
 _WITHOUT_TORCH = ("pytest-xdist~=3.6", "jaxtyping~=0.3.0", "hypothesis~=6.100", "syrupy~=7.0", "pytest-benchmark~=5.3")

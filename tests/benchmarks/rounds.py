@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
+SAMPLE = ROOT / "sample_project"
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,8 @@ from typing import Any
 
 from tests.benchmarks.peers import Peers
 from tests.benchmarks.results import Goal, Section
-from tests.benchmarks.rounds import ROOT, interleaved, ratio, table, worker
+from tests.benchmarks.rounds import ROOT, SAMPLE, interleaved, ratio, table, worker
 
-_SAMPLE = ROOT / "sample_project"
 _WORDS = 17  # about 92 characters
 _TOKENIZERS = ("GPT-2", "Llama's build", "DistilBERT")
 
@@ -105,7 +104,7 @@ def loop(name: str, number: int) -> Callable[[], int]:
 
 
 def _of(name: str) -> Any:
-    sys.path.insert(0, str(_SAMPLE))
+    sys.path.insert(0, str(SAMPLE))
     from modelrepo.text.tokenizer import uncased_tokenizer
     from tests.tokenizers_of_the_field import gpt2, llama
 
@@ -114,7 +113,7 @@ def _of(name: str) -> Any:
 
 def some_texts(number: int) -> list[str]:
     """Sentences of words from the project's own pages, in an order drawn from seed 0."""
-    pages = (ROOT / "README.md", _SAMPLE / "README.md")
+    pages = (ROOT / "README.md", SAMPLE / "README.md")
     words = " ".join(page.read_text(encoding="utf-8") for page in pages).split()
     chance = random.Random(0)
     return [" ".join(chance.choices(words, k=_WORDS))[:92] for _ in range(number)]

@@ -18,10 +18,10 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from tests.benchmarks.coverage.row import BENCHMARK, MODELCHECK, SYRUPY, TORCH, TORCHTEST, Row, Seen, Told, Use
+from tests.benchmarks.rounds import ROOT
 from tests.faults import launcher
 from tests.outer import OUTER
 
-ROOT = Path(__file__).parents[3]
 OBSERVER = Path(__file__).parent / "observer.py"
 
 SECRET = "hunter2"  # noqa: S105  (nobody's)
