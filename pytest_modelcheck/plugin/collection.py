@@ -1,4 +1,4 @@
-"""From marks to gates: which tests are gates, what their markers say, and which fixtures they need."""
+"""From marks to gates: what the markers of a gate say, which fixtures it needs, and whether it runs."""
 
 from __future__ import annotations
 
@@ -9,39 +9,19 @@ import pytest
 
 from pytest_modelcheck.devices import parse_devices
 from pytest_modelcheck.errors import ConfigError
-from pytest_modelcheck.plugin.registry import PLAIN_MARKS
+from pytest_modelcheck.plugin.marks import PLAIN_MARKS, RUN_DEVICE, is_gate_mark
 from pytest_modelcheck.plugin.stash import Session, session_of
 
 if TYPE_CHECKING:
     from pytest_modelcheck.mechanism import BoundMarker
 
-FIXTURES = ("modelcheck", "modelcheck_device", "modelcheck_texts", "modelcheck_mnist")
-RUN_DEVICE = "_modelcheck_run_device"
 SKIP_REASON = "a model gate: it runs under --modelcheck"
 
 
-def is_gate_mark(mark: pytest.Mark) -> bool:
-    """Whether a mark makes a gate of a test."""
-    return mark.name == "modelcheck" or mark.name.startswith("modelcheck_")
-
-
-def is_gate(item: pytest.Item) -> bool:
-    """Whether a test is a gate: by its marks, or by a fixture of this plugin that it uses."""
-    return any(map(is_gate_mark, item.iter_markers())) or any(
-        name in FIXTURES for name in getattr(item, "fixturenames", ())
-    )
-
-
-def mark_gate(item: pytest.Item) -> None:
-    """Give a gate the plain mark."""
-    if is_gate(item):
-        item.add_marker("modelcheck")
-
-
-def skip_gates(items: Iterable[pytest.Item]) -> None:
+def skip_gates(gates: Iterable[pytest.Item]) -> None:
     """Have gates skipped where they do not run; also those that a conftest file has made gates of by now."""
-    for item in filter(is_gate, items):
-        mark_gate(item)
+    for item in gates:
+        item.add_marker("modelcheck")
         if not session_of(item.config).settings.enabled:
             item.add_marker(pytest.mark.skip(reason=SKIP_REASON))
 

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_modelcheck.checks import FAMILIES, load_check
+from pytest_modelcheck.checks import load_check
 from pytest_modelcheck.errors import ConfigError
+from pytest_modelcheck.plugin.marks import PLAIN_MARKS, own_checks
 
 if TYPE_CHECKING:
     from pytest_modelcheck.mechanism import Check
-
-PLAIN_MARKS: Mapping[str, str] = MappingProxyType(
-    {
-        "modelcheck": "modelcheck: this test is a gate; it runs under --modelcheck only.",
-        "modelcheck_device": "modelcheck_device(name): the gate runs on this device, or is skipped without it.",
-        "modelcheck_card": "modelcheck_card(dataset_id, ...): what a model card on the Hugging Face Hub says of it.",
-    }
-)
 
 
 class Registry:
     """Checks by name; those of this package are imported when they are asked for."""
 
     def __init__(self, extra: Iterable[object]) -> None:
-        self._own = tuple(name for names in FAMILIES.values() for name in names)
+        self._own = own_checks()
         self._extra: dict[str, Check[Any]] = {}
         for item in map(_as_check, extra):
             if item.name in self._own or item.name in self._extra or item.marker in PLAIN_MARKS:
@@ -82,7 +74,7 @@ def _as_check(item: object) -> Check[Any]:
     return item
 
 
-def marker_lines(registry: Registry, *, described: bool) -> list[str]:
-    """The lines for pytest's list of markers; describing them imports the checks, naming them does not."""
-    checks = [registry.of_marker(f"modelcheck_{name}").marker_line for name in registry.names()] if described else []
-    return [*PLAIN_MARKS.values(), *(checks or [f"modelcheck_{name}: see --markers" for name in registry.names()])]
+def described_markers(registry: Registry) -> list[str]:
+    """The lines for pytest's list of markers, where somebody reads it."""
+    checks = (registry.of_marker(f"modelcheck_{name}") for name in registry.names())
+    return [*PLAIN_MARKS.values(), *(check.marker_line for check in checks)]

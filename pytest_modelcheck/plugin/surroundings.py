@@ -12,9 +12,10 @@ import pytest
 from pytest_modelcheck import leaks, process
 from pytest_modelcheck.context import Context
 from pytest_modelcheck.errors import ConfigError, ModelCheckFailure
-from pytest_modelcheck.plugin.collection import asked_device, given_device, is_gate
+from pytest_modelcheck.plugin.collection import asked_device, given_device
 from pytest_modelcheck.plugin.lifeline import Lifeline
 from pytest_modelcheck.plugin.live import LiveTerminal
+from pytest_modelcheck.plugin.marks import is_gate
 from pytest_modelcheck.plugin.recording import GateBaselines, baselines_of
 from pytest_modelcheck.plugin.stash import session_of
 from pytest_modelcheck.plugin.timeout import GateTimeout
