@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from importlib import import_module
+
 import pytest
 import torch
 from torch.utils.data import (
@@ -92,14 +95,12 @@ for hook in ("on_before_batch_transfer", "on_after_batch_transfer", "transfer_ba
 
 
 def lightning_bases():
-    from pytorch_lightning import LightningDataModule
-
-    bases = [LightningDataModule, FakeDataModule]
-    try:
-        from lightning.pytorch import LightningDataModule as Other
-    except ImportError:
-        return bases
-    return [*bases, Other]
+    """Lightning's class under each name by which it can be imported here, and one that looks like it."""
+    bases = [FakeDataModule]
+    for package in ("pytorch_lightning", "lightning.pytorch"):
+        with suppress(ImportError):
+            bases.append(import_module(package).LightningDataModule)
+    return bases
 
 
 def read(source):
