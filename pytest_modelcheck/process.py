@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 # The name of a global of torch in a message, how to read it, and how to set it.
@@ -226,6 +227,11 @@ def settings_now() -> list[tuple[str, str]]:
     return [(name, str(value)) for (name, _, _), value in _values()]
 
 
+@cache  # with Lightning loaded, torch looks for NVIDIA's library each time
+def _has_gpu() -> bool:
+    return bool(_loaded("torch").cuda.is_available())
+
+
 def seed_world(seed: int) -> None:
     """Seed random, and numpy and torch where they are loaded."""
     random.seed(seed)
@@ -235,7 +241,8 @@ def seed_world(seed: int) -> None:
     if hasattr(torch, "default_generator"):
         # torch.manual_seed does the same and loads torch's compiler, which takes seconds.
         torch.default_generator.manual_seed(seed)
-        if torch.cuda.is_available():  # where it is not, the seed would be kept with a traceback, which takes longer
+        # Where there is no GPU, the seed would be kept with a traceback, which takes longer.
+        if torch.cuda.is_initialized() or _has_gpu():
             torch.cuda.manual_seed_all(seed)
         if torch.backends.mps.is_available():
             torch.mps.manual_seed(seed)

@@ -132,9 +132,9 @@ def is_finite(tensor: Tensor) -> bool:
     return tensor.is_meta or not has_nan or bool(tensor.isfinite().all())
 
 
-def bytes_of(tensor: Tensor) -> bytes:
-    """The values of a tensor as bytes, of any dtype, in the order of its elements."""
+def bytes_of(tensor: Tensor) -> memoryview:
+    """The values of a tensor as bytes, of any dtype, in the order of its elements; a copy only where it must be."""
     import torch
 
     flat = tensor.detach().cpu().contiguous().flatten()
-    return flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
+    return flat.view(torch.uint8).numpy().data if flat.numel() else memoryview(b"")

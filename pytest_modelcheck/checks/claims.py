@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from pytest_modelcheck.comparison import at_least, at_most
@@ -208,9 +209,10 @@ def _plural(kind: str) -> str:
     return f"{kind}es" if kind.endswith("s") else f"{kind}s"
 
 
-def interval_of(right: int, size: int, confidence: float) -> list[float]:
+@lru_cache(maxsize=1_000)  # gates that share a pass ask for the same
+def interval_of(right: int, size: int, confidence: float) -> tuple[float, float]:
     """The one-sided Clopper-Pearson bounds of a share, below and above."""
-    return [round(lower_bound(right, size, confidence), 6), round(upper_bound(right, size, confidence), 6)]
+    return round(lower_bound(right, size, confidence), 6), round(upper_bound(right, size, confidence), 6)
 
 
 def listed(ids: Sequence[Any], number: int = 0) -> str:

@@ -85,7 +85,7 @@ def of_classes(run: Pass | Prefix) -> dict[str, Any]:
     bounds = {target: interval_of(right, size, _USUAL) for target, (right, size) in recalls.items()}
     return {
         "recalls": {str(target): list(pair) for target, pair in recalls.items()},
-        "bounds": {str(target): pair for target, pair in bounds.items()},
+        "bounds": {str(target): list(pair) for target, pair in bounds.items()},
         "class_names": {str(target): name for target, name in names.items()},
         "confused": [list(item) for item in counts.confused()[:_SHOWN]],
         **_matrix(counts),

@@ -21,7 +21,7 @@ from pytest_modelcheck.comparison import Comparison, at_least, at_most, promised
 from pytest_modelcheck.context import current
 from pytest_modelcheck.errors import ConfigError, ModelCheckError
 from pytest_modelcheck.evaluation.logged import logged_values, removed_hooks
-from pytest_modelcheck.evaluation.metric_values import Measured, Value, counts_labels, replayed
+from pytest_modelcheck.evaluation.metric_values import Measured, Value, replayed
 from pytest_modelcheck.evaluation.predictions import Pass
 from pytest_modelcheck.evaluation.sharing import Asked, heard_pass, shared_pass
 from pytest_modelcheck.mechanism import check_together
@@ -122,7 +122,7 @@ def metric(
             run = heard_pass(asked, measured.update)
             read_shown(context, "metric", run, lambda _: False, lambda _: "", classes=False)
         else:
-            for batch in replayed(run, is_counted=counts_labels(metric)):
+            for batch in replayed(run, metric):
                 measured.update(batch)
         values = measured.values(confidence or _USUAL, class_names(run))
     result = _judged(values, min, max, confidence, note, run.device, run.changes, run.seen)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from pytest_modelcheck.errors import RAISED, ModelCheckError, told
@@ -17,6 +18,9 @@ from pytest_modelcheck.tensors import copied
 if TYPE_CHECKING:
     from torch import Tensor
 
+
+# The names of torchmetrics' metrics of scores, without "Multiclass", which are of each sample's scores alone.
+_OF_SCORES = frozenset({"AUROC", "AveragePrecision", "CalibrationError", "PrecisionRecallCurve", "ROC"})
 
 # The rows that a metric is shown at a time, of small batches. More save little.
 _ROWS = 256
@@ -124,18 +128,29 @@ class Measured:
         return uncertainty(metric, self._outputs, self._targets, confidence)
 
 
-def counts_labels(metric: Any) -> bool:
-    """Whether a metric counts predicted classes, so that it is the same however samples are parted into batches."""
+def _is_same_in_any_batches(metric: Any, outputs: Tensor) -> bool:
+    """Whether a metric gives the same however these samples are parted into batches.
+
+    It does where it counts predicted classes. Those of scores ask of each batch whether it is of probabilities, all of
+    it between 0 and 1; where that is so of each sample or of none, the answer is the same of any batch.
+    """
     members = metric.values() if hasattr(metric, "keys") else [metric]
     names = [type(item).__name__ for item in members if type(item).__module__.startswith("torchmetrics.")]
-    kinds = [name.removeprefix("Multiclass") in KINDS for name in names if name.startswith("Multiclass")]
-    return len(kinds) == len(members) and all(kinds)
+    kinds = [name.removeprefix("Multiclass") for name in names if name.startswith("Multiclass")]
+    if len(kinds) < len(members) or not all(kind in KINDS or kind in _OF_SCORES for kind in kinds):
+        return False
+    if not _OF_SCORES.intersection(kinds):
+        return True
+    if outputs.dim() != 2:
+        return False
+    beyond = ((outputs < 0) | (outputs > 1)).any(1)
+    return bool(beyond.all()) or not bool(beyond.any())
 
 
-def replayed(run: Pass, *, is_counted: bool = False) -> Iterator[Batch]:
-    """The batches that a finished pass has kept, in the loader's order and sizes.
+def replayed(run: Pass, metric: Any) -> Iterator[Batch]:
+    """The batches that a finished pass has kept for a metric, in the loader's order and sizes.
 
-    For a metric that counts labels, small batches of tensors come several at a time.
+    Where the metric gives the same for other batches, small ones come several at a time.
     """
     import torch
 
@@ -148,19 +163,24 @@ def replayed(run: Pass, *, is_counted: bool = False) -> Iterator[Batch]:
     if run.source.tensors is None or not rows_are_samples:
         yield from kept
         return
-    ids = torch.tensor([sample for batch in kept for sample in batch.ids])
-    order = ids.argsort()
-    together = max(1, _ROWS // run.source.batch_size) if is_counted and run.way.step is None else 1
+    whole, labels = (torch.cat([getattr(batch, name) for batch in kept]) for name in ("outputs", "targets"))
+    if not _are_in_order(kept):
+        order = torch.tensor([sample for batch in kept for sample in batch.ids]).argsort()
+        whole, labels = whole[order], labels[order]
+    is_same = run.way.step is None and _is_same_in_any_batches(metric, whole)
+    together = max(1, _ROWS // run.source.batch_size) if is_same else 1
     size = run.source.batch_size * together
-    outputs, targets = (
-        torch.split(torch.cat([getattr(batch, name) for batch in kept])[order], size) for name in ("outputs", "targets")
-    )
     start = 0
-    for index, (output, target) in enumerate(zip(outputs, targets, strict=True)):
+    for index, (output, target) in enumerate(zip(torch.split(whole, size), torch.split(labels, size), strict=True)):
         stop = start + len(target)
         where = f"batch {index}" if together == 1 else f"samples {start} to {stop - 1}"
         yield Batch(output, target, range(start, stop), where)
         start = stop
+
+
+def _are_in_order(kept: Sequence[Batch]) -> bool:
+    stops = accumulate(len(batch.ids) for batch in kept)
+    return all(batch.ids == range(stop - len(batch.ids), stop) for batch, stop in zip(kept, stops, strict=True))
 
 
 def _numbers(value: Any, name: str, class_names: Mapping[int, str], torch: Any) -> Iterator[tuple[str, Any]]:

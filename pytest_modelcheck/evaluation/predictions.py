@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from pytest_modelcheck import guard, process
 from pytest_modelcheck.devices import placed
 from pytest_modelcheck.errors import ModelCheckError
-from pytest_modelcheck.evaluation.batches import Batch, Reading, Way, batches, first_of_all, first_of_tensors
+from pytest_modelcheck.evaluation.batches import Batch, Reading, Way, first_of_all
+from pytest_modelcheck.evaluation.chunks import batches, first_of_tensors
 from pytest_modelcheck.evaluation.data import Source
 from pytest_modelcheck.evaluation.gate import ClassCounts
 from pytest_modelcheck.evaluation.outputs import BatchError

@@ -68,9 +68,10 @@ class Tally:
             self._keep(batch, predicted, (~right).nonzero().flatten().tolist())
 
     def _keep(self, batch: Batch, predicted: Tensor, rows: list[int]) -> None:
+        inputs = batch.inputs()
         for row in rows[: _SHOWN - len(self.wrong)]:
             target = int(batch.targets[row])
-            picture = picture_of(batch.inputs, row)
+            picture = picture_of(inputs, row)
             self.wrong.append(Wrong(int(batch.ids[row]), target, int(predicted[row]), picture))
 
     def numbers(self) -> Iterator[tuple[int, int]]:

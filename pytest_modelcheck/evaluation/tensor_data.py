@@ -9,10 +9,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pytest_modelcheck.errors import require
-from pytest_modelcheck.tensors import bytes_of
+from pytest_modelcheck.tensors import bytes_of, same_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+# The samples that are read in both ways.
+_COMPARED = 8
 
 _MNIST_KINDS = ("MNIST", "FashionMNIST", "KMNIST")
 
@@ -28,7 +31,7 @@ class TensorData:
 
     def inputs(self, ids: Sequence[int]) -> Tensor:
         """The transformed inputs of these samples, in this order, in memory of their own."""
-        return self.transform(self.stored[_index(ids)]).clone()
+        return self.transform(self.stored[_index(ids)])
 
     def labels(self, ids: Sequence[int]) -> Tensor:
         """The targets of these samples, in this order."""
@@ -53,7 +56,7 @@ def tensor_data(loader: Any) -> TensorData | None:
 
     It is the same for a plain `DataLoader` that reads in order with the default collation, over a `TensorDataset` of
     inputs and targets, or torchvision's MNIST, FashionMNIST or KMNIST under `ToTensor` and `Normalize`, or a `Subset`
-    of these; and only if the first batch, made both ways, is equal bit by bit.
+    of these; and only if samples from all over the data, made both ways, are equal bit by bit.
     """
     torch = require("torch", "reading data")
     utils = torch.utils.data
@@ -65,7 +68,7 @@ def tensor_data(loader: Any) -> TensorData | None:
     if loader.collate_fn is not utils.default_collate:
         return None
     found = _of_dataset(torch, loader.dataset)
-    return found if found is not None and _same_first_batch(torch, found, loader) else None
+    return found if found is not None and _same_samples(found, loader) else None
 
 
 def _of_dataset(torch: Any, dataset: Any) -> TensorData | None:
@@ -77,14 +80,10 @@ def _of_dataset(torch: Any, dataset: Any) -> TensorData | None:
         return TensorData(whole.stored[rows], whole.targets[rows], whole.transform, whole.recipe)
     if type(dataset) is torch.utils.data.TensorDataset and len(dataset.tensors) == 2:
         inputs, targets = dataset.tensors
-        return TensorData(inputs, targets, _unchanged, "tensors")
+        return TensorData(inputs, targets, torch.clone, "tensors")
     if type(dataset).__module__ == "torchvision.datasets.mnist" and type(dataset).__name__ in _MNIST_KINDS:
         return _of_mnist(torch, dataset)
     return None
-
-
-def _unchanged(tensor: Tensor) -> Tensor:
-    return tensor
 
 
 def _of_mnist(torch: Any, dataset: Any) -> TensorData | None:
@@ -106,11 +105,11 @@ def _of_mnist(torch: Any, dataset: Any) -> TensorData | None:
     return TensorData(dataset.data, torch.as_tensor(dataset.targets).long(), transform, recipe)
 
 
-def _same_first_batch(torch: Any, found: TensorData, loader: Any) -> bool:
-    size = min(loader.batch_sampler.batch_size, len(loader.dataset))
-    if len(found.stored) != len(loader.dataset) or len(found.targets) != len(found.stored) or size == 0:
+def _same_samples(found: TensorData, loader: Any) -> bool:
+    size = len(loader.dataset)
+    if len(found.stored) != size or len(found.targets) != size or size == 0:
         return False
-    inputs, targets = loader.collate_fn([loader.dataset[index] for index in range(size)])
-    chunk, labels = found.inputs(range(size)), found.targets[:size]
-    same_types = inputs.dtype == chunk.dtype and targets.dtype == labels.dtype
-    return bool(same_types and torch.equal(inputs, chunk) and torch.equal(targets, labels))
+    ids = sorted({(size - 1) * step // (_COMPARED - 1) for step in range(_COMPARED)})
+    inputs, targets = loader.collate_fn([loader.dataset[index] for index in ids])
+    chunk, labels = found.inputs(ids), found.labels(ids)
+    return same_tensors((inputs, targets), (chunk, labels))

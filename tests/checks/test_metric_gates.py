@@ -7,11 +7,12 @@ import math
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import (
     MulticlassAccuracy,
     MulticlassAUROC,
+    MulticlassAveragePrecision,
     MulticlassCalibrationError,
     MulticlassConfusionMatrix,
     MulticlassF1Score,
@@ -108,7 +109,7 @@ def test_eight_gates_share_one_pass():
     # Whole tensors cost more than 103 samples once, since the first batch is also judged among others.
     # The first samples are looked at again by each gate, and those of other data in their batch.
     for data, most, again in (
-        ((SCORES, LABELS), 5 * 103, 32),
+        ((SCORES, LABELS), 5 * 103, 8),
         (DataLoader(Rows(SCORES, LABELS), batch_size=20), 103, 20),
     ):
         seen.clear()
@@ -120,6 +121,51 @@ def test_eight_gates_share_one_pass():
                 assert metric(model, data, metric=item, min=0).evidence["seen"] == 103
         assert 103 <= first <= most
         assert sum(seen) == first + len(asked) * again
+
+
+def _logits_in_half_of_the_batches():
+    scores = torch.rand(40, 4, generator=_RANDOM)
+    scores[::8] -= 1
+    return scores
+
+
+# The scores, and how many batches a metric that looks at them sees: of 40 samples, in batches of 4.
+SCORED = {
+    "logits": (torch.randn(40, 4, generator=_RANDOM) - 3, 1),
+    "probabilities": (torch.randn(40, 4, generator=_RANDOM).softmax(1), 1),
+    "probabilities of 0 and 1": (torch.eye(4).repeat(10, 1), 1),
+    "logits in half of the batches": (_logits_in_half_of_the_batches(), 10),
+}
+
+
+@pytest.mark.parametrize(("scores", "updates"), SCORED.values(), ids=SCORED)
+@pytest.mark.parametrize(
+    "asked",
+    [
+        MulticlassAUROC(4, average=None),
+        MulticlassAUROC(4, thresholds=20),
+        MulticlassAUROC(4, ignore_index=-1),
+        MulticlassAveragePrecision(4),
+        MulticlassCalibrationError(4),
+        MetricCollection([MulticlassF1Score(4), MulticlassCalibrationError(4)]),
+    ],
+    ids=lambda asked: type(asked).__name__,
+)
+def test_scores_are_shown_in_the_users_batches_wherever_those_decide(monkeypatch, asked, scores, updates):
+    data = TensorDataset(scores, torch.arange(40) * 7 % 4)
+    by_hand = asked.clone()
+    for batch in DataLoader(data, batch_size=4):
+        by_hand.update(*batch)
+    seen = []
+    for kind in (MulticlassAUROC, MulticlassAveragePrecision, MulticlassCalibrationError):
+        update = kind.update
+        monkeypatch.setattr(kind, "update", lambda self, *batch, own=update: (seen.append(batch), own(self, *batch))[1])
+    found = metric(nn.Identity(), DataLoader(data, batch_size=4), metric=asked, min=0)
+    expected = by_hand.compute()
+    expected = expected if isinstance(expected, dict) else {"": expected}
+    values = [value["value"] for value in found.evidence["values"].values()]
+    assert values == [number for item in expected.values() for number in item.flatten().tolist()]
+    assert len(seen) == updates
 
 
 def test_a_precision_of_lightnings_is_that_of_the_outputs():

@@ -12,7 +12,8 @@ from torchvision.datasets import MNIST
 from torchvision.transforms import Compose, Lambda, Normalize, RandomRotation, ToTensor
 
 from pytest_modelcheck.errors import ModelCheckError
-from pytest_modelcheck.evaluation.batches import Reading, batches, plain_batches
+from pytest_modelcheck.evaluation.batches import Reading, plain_batches
+from pytest_modelcheck.evaluation.chunks import batches
 from pytest_modelcheck.evaluation.data import open_data
 from pytest_modelcheck.evaluation.predictions import Pass
 from pytest_modelcheck.evaluation.sharing import Asked
