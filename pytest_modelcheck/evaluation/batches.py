@@ -48,14 +48,14 @@ class Way:
 class Batch:
     """A batch that was judged: its outputs and targets on the CPU, and the positions of its samples in the data.
 
-    `where` names it in messages, and `inputs` gives what the model was given, where a sample may be shown.
+    `where` names it in messages, and `read_inputs` gives what the model was given, where a sample may be shown.
     """
 
     outputs: Any
     targets: Any
     ids: Sequence[int]
     where: str
-    inputs: Callable[[], Any] = _nothing
+    read_inputs: Callable[[], Any] = _nothing
 
 
 @dataclass(frozen=True)
@@ -169,5 +169,5 @@ def checked(batch: Batch, way: Way) -> Batch:
     )
     problem = finite_problem(outputs, way.step is None) or finite_problem(targets, False).replace("scores", "targets")
     if problem:
-        raise BatchError(f"{batch.where}: {problem}", batch.inputs())
-    return Batch(outputs, targets, batch.ids, batch.where, batch.inputs)
+        raise BatchError(f"{batch.where}: {problem}", batch.read_inputs())
+    return Batch(outputs, targets, batch.ids, batch.where, batch.read_inputs)

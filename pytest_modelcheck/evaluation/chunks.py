@@ -32,7 +32,7 @@ _SMALLEST = 16
 # The samples by which a model and its data are known again.
 _KNOWN_BY = 8
 
-# How many of the first samples are judged in other company as well.
+# How many samples of the first batch are judged in other company as well, beside their chunk.
 _LOOKED_AT = 32
 
 # The fast path adds numbers up in another order. A prediction whose two best scores are nearer to each other than this
@@ -61,11 +61,11 @@ def first_of_tensors(model: Module, reading: Reading) -> Batch | None:
 def fast_batches(model: Module, reading: Reading, data: TensorData) -> Iterator[Batch]:
     """What `plain_batches` gives, read as whole tensors in larger chunks through a channels-last copy of the model.
 
-    The first samples are judged as the loader gives them, in their chunk, and in another order behind samples from all
-    over the data. If the classes differ, or their scores by more than rounding, a sample's scores depend on its
-    neighbours, and the loader is used for everything. Later, samples whose best two scores are almost equal are judged
-    again as the loader batches them, so that another order of additions decides nothing. Classes are then those of the
-    loader to the sample, and scores to rounding.
+    The first batch is judged as the loader gives it, and its samples again: in a chunk, and some of them in another
+    order behind samples from all over the data. If the classes differ, or their scores by more than rounding, a
+    sample's scores depend on its neighbours, and the loader is used for everything. Later, samples whose best two
+    scores are almost equal are judged again as the loader batches them, so that another order of additions decides
+    nothing. Classes are then those of the loader to the sample, and scores to rounding.
     """
     device, batch_size = reading.device, reading.source.batch_size
     order, size = reading.source.order, len(data.targets)
@@ -74,16 +74,18 @@ def fast_batches(model: Module, reading: Reading, data: TensorData) -> Iterator[
     if class_problem(plain):
         yield from plain_batches(model, reading)
         return
-    looked_at = min(batch_size, size, _LOOKED_AT if order is None else _CHUNK)
+    rows = _looked_at(len(plain.ids), _LOOKED_AT if order is None else _CHUNK)
     try:
         head = _chunk(twin, data, range(min(_CHUNK, size)), device) if order is None else None
-        among = _among_others(twin, data, looked_at, FEWEST_OTHERS if head else _CHUNK - looked_at, device)
+        among = _among_others(twin, data, rows, device)
     except BatchError:  # the user's own batches say which of them it is, if it is any
         if order is not None:
             raise
         yield from plain_batches(model, reading)
         return
-    doubt = _doubt(plain.outputs[:looked_at], [among, head.outputs[:looked_at]] if head else [among])
+    pairs = [(plain.outputs[rows], among)]
+    pairs += [(plain.outputs[:_CHUNK], head.outputs[: len(plain.ids)])] if head else []
+    doubt = _doubt(pairs)
     if doubt is None:
         if order is not None:
             raise BatchError("a sample's scores depend on the others of its batch: early_stop needs each judged alone")
@@ -111,13 +113,18 @@ def _chunk(model: Module, data: TensorData, ids: Sequence[int], device: str, sta
     return _judged(model, data, ids, device, f"samples {start} to {start + len(ids) - 1}")
 
 
-def _doubt(plain: Tensor, others: Sequence[Tensor]) -> float | None:
+def _looked_at(size: int, most: int) -> list[int]:
+    """Rows of a batch of this size, at most so many, spread from its first to its last."""
+    return list(range(size)) if size <= most else [(size - 1) * step // (most - 1) for step in range(most)]
+
+
+def _doubt(pairs: Sequence[tuple[Tensor, Tensor]]) -> float | None:
     """How near to each other a sample's best two scores may be before rounding decides which of them is the best.
 
-    `others` are further scores `[samples, classes]` of the same samples. `None` where they differ by more than that.
+    Each pair is of scores `[samples, classes]` of the same samples; `None` where they differ by more than rounding.
     """
-    scale, error = float(plain.abs().max()), 0.0
-    for scores in others:
+    scale, error = max(float(plain.abs().max()) for plain, _ in pairs), 0.0
+    for plain, scores in pairs:
         if scores.shape != plain.shape or not bool((plain.argmax(1) == scores.argmax(1)).all()):
             return None
         error = max(error, float((plain - scores).abs().max()))
@@ -137,8 +144,7 @@ def _own_batches(model: Module, data: TensorData, ids: range, first: Batch, devi
         batch = _judged(model, data, own, device, f"batch {number}")
         _require_classes(batch, first.outputs.shape[1])
         rows = slice(max(ids.start - own.start, 0), ids.stop - own.start)
-        inputs = partial(_given, data, own[rows], device)
-        yield Batch(batch.outputs[rows], batch.targets[rows], own[rows], batch.where, inputs)
+        yield Batch(batch.outputs[rows], batch.targets[rows], own[rows], batch.where, partial(data.inputs, own[rows]))
 
 
 def _settle(model: Module, data: TensorData, batch: Batch, rows: list[int], batch_size: int, device: str) -> None:
@@ -151,24 +157,19 @@ def _settle(model: Module, data: TensorData, batch: Batch, rows: list[int], batc
                 batch.outputs[row] = exact[sample - own.start]
 
 
-def _among_others(model: Module, data: TensorData, first: int, others: int, device: str) -> Tensor:
-    """The scores of the first samples, judged in reverse order behind samples that are spread over all the data."""
-    size, others = len(data.targets), max(others, FEWEST_OTHERS)
+def _among_others(model: Module, data: TensorData, rows: Sequence[int], device: str) -> Tensor:
+    """The scores of these samples, judged in reverse order behind samples that are spread over all the data."""
+    size, others = len(data.targets), max(_CHUNK - len(rows), FEWEST_OTHERS)
     spread = sorted({size * step // others for step in range(others)})
-    rows = [*spread, *reversed(range(first))]
-    scores: Tensor = _judged(model, data, rows, device, "samples from all over the data").outputs
+    scores: Tensor = _judged(model, data, [*spread, *reversed(rows)], device, "samples from all over the data").outputs
     return scores[len(spread) :].flip(0)
 
 
 def _judged(model: Module, data: TensorData, ids: Sequence[int], device: str, where: str) -> Batch:
     """What the model gives for samples that are read as tensors."""
-    outputs = output_for(Forward(model), _given(data, ids, device), where)
+    outputs = output_for(Forward(model), data.inputs(ids).to(device), where)
     # The model may have written into what it was given: a sample that is shown is read again.
-    return checked(Batch(outputs, data.labels(ids), ids, where, partial(_given, data, ids, device)), Way())
-
-
-def _given(data: TensorData, ids: Sequence[int], device: str) -> Tensor:
-    return data.inputs(ids).to(device)
+    return checked(Batch(outputs, data.labels(ids), ids, where, partial(data.inputs, ids)), Way())
 
 
 def _close_calls(scores: Tensor, doubt: float) -> list[int]:

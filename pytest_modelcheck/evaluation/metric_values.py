@@ -132,8 +132,11 @@ def _is_same_in_any_batches(metric: Any, outputs: Tensor) -> bool:
     """Whether a metric gives the same however these samples are parted into batches.
 
     It does where it counts predicted classes. Those of scores ask of each batch whether it is of probabilities, all of
-    it between 0 and 1; where that is so of each sample or of none, the answer is the same of any batch.
+    it between 0 and 1; where that is so of each sample or of none, the answer is the same of any batch. Of 16 bits they
+    are rounded otherwise in a batch of another size.
     """
+    import torch
+
     members = metric.values() if hasattr(metric, "keys") else [metric]
     names = [type(item).__name__ for item in members if type(item).__module__.startswith("torchmetrics.")]
     kinds = [name.removeprefix("Multiclass") for name in names if name.startswith("Multiclass")]
@@ -141,7 +144,7 @@ def _is_same_in_any_batches(metric: Any, outputs: Tensor) -> bool:
         return False
     if not _OF_SCORES.intersection(kinds):
         return True
-    if outputs.dim() != 2:
+    if outputs.dim() != 2 or outputs.dtype not in (torch.float32, torch.float64):
         return False
     beyond = ((outputs < 0) | (outputs > 1)).any(1)
     return bool(beyond.all()) or not bool(beyond.any())

@@ -68,7 +68,7 @@ class Tally:
             self._keep(batch, predicted, (~right).nonzero().flatten().tolist())
 
     def _keep(self, batch: Batch, predicted: Tensor, rows: list[int]) -> None:
-        inputs = batch.inputs()
+        inputs = batch.read_inputs()
         for row in rows[: _SHOWN - len(self.wrong)]:
             target = int(batch.targets[row])
             picture = picture_of(inputs, row)

@@ -56,7 +56,7 @@ def tensor_data(loader: Any) -> TensorData | None:
 
     It is the same for a plain `DataLoader` that reads in order with the default collation, over a `TensorDataset` of
     inputs and targets, or torchvision's MNIST, FashionMNIST or KMNIST under `ToTensor` and `Normalize`, or a `Subset`
-    of these; and only if samples from all over the data, made both ways, are equal bit by bit.
+    of these; and only if samples from all over the data, made both ways, are the same.
     """
     torch = require("torch", "reading data")
     utils = torch.utils.data

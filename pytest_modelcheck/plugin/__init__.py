@@ -30,13 +30,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
-    if _concerns(config):
+    if _is_needed(config):
         _begin(config)
     else:
         _declare_markers(config, marks.marker_lines(marks.own_checks()))
 
 
-def _concerns(config: pytest.Config) -> bool:
+def _is_needed(config: pytest.Config) -> bool:
     """Whether anything is known before the collection that this plugin has to look at."""
     is_offered = bool(config.hook.pytest_modelcheck_checks.get_hookimpls())
     return is_offered or bool(config.getoption("markers", False)) or options.are_given(config)
@@ -44,9 +44,9 @@ def _concerns(config: pytest.Config) -> bool:
 
 def _begin(config: pytest.Config) -> None:
     from pytest_modelcheck.plugin.registry import described_markers
-    from pytest_modelcheck.plugin.stash import session_of
+    from pytest_modelcheck.plugin.stash import begin_session
 
-    settings, registry = session_of(config)[:2]
+    settings, registry = begin_session(config)[:2]
     is_read = bool(config.getoption("markers", False))
     _declare_markers(config, described_markers(registry) if is_read else marks.marker_lines(registry.names()))
     if settings.enabled:
@@ -76,7 +76,7 @@ def _enable(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pycollect_makeitem(collector: Any, name: str, obj: object) -> None:
-    if collector.istestfunction(obj, name) and marks.are_on(obj, collector):
+    if collector.istestfunction(obj, name) and marks.are_borne_by(obj, collector):
         from pytest_modelcheck.plugin import collection
 
         collection.use_subject_fixtures(collector, obj)

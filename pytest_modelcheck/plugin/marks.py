@@ -61,7 +61,7 @@ def is_gate(item: pytest.Item) -> bool:
     )
 
 
-def are_on(function: object, collector: Any) -> bool:
+def are_borne_by(function: object, collector: Any) -> bool:
     """Whether a function that is about to become a test bears one of these marks, or what it stands in does."""
     own = getattr(function, "pytestmark", ())
     return any(map(is_gate_mark, own)) or any(

@@ -19,7 +19,7 @@ _DEFAULTS: Mapping[str, Any] = MappingProxyType(
         "modelcheck_device": "auto",
         "modelcheck_seed": "0",
         "modelcheck_update": "",
-        "modelcheck_report": [],
+        "modelcheck_report": (),
         "modelcheck_full": False,
         "modelcheck_timeout": "",
         "modelcheck_strict_leaks": False,
@@ -121,8 +121,13 @@ def _add(parser: pytest.Parser, group: Any, name: str, text: str, *, ini: Any = 
     key = name.replace("-", "_")
     if ini == "bool":
         option["action"] = "store_true"
-    parser.addini(key, text, type=ini, default=_DEFAULTS[key])
+    parser.addini(key, text, type=ini, default=_default(key))
     group.addoption(f"--{name}", dest=key, default=None, help=text, **option)
+
+
+def _default(key: str) -> Any:
+    # Pytest adds to the list that it is given.
+    return list(_DEFAULTS[key]) if isinstance(_DEFAULTS[key], tuple) else _DEFAULTS[key]
 
 
 def value(config: pytest.Config, key: str) -> Any:
@@ -143,7 +148,7 @@ def are_given(config: pytest.Config) -> bool:
     if config.getoption("modelcheck_accept") or config.getoption("modelcheck_prune"):
         return True
     try:
-        return any(value(config, key) != default for key, default in _DEFAULTS.items())
+        return any(value(config, key) != _default(key) for key in _DEFAULTS)
     except ValueError:
         return True
 

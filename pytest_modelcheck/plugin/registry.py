@@ -38,7 +38,7 @@ class Registry:
         if name in self._extra:
             return self._extra[name]
         valid = [f"modelcheck_{item}" for item in self.names()] + ["modelcheck_device", "modelcheck_card"]
-        import difflib  # costs every start of pytest otherwise
+        import difflib
 
         close = difflib.get_close_matches(marker, valid, n=1)
         hint = f" (did you mean {close[0]!r}?)" if close else ""

@@ -34,7 +34,7 @@ _LONGEST_TIMEOUT = 2.0**31 - 1
 
 
 class Settings(NamedTuple):
-    """What the options and the ini file say. No dataclass: making one costs every start of pytest a millisecond."""
+    """What the options and the ini file say."""
 
     enabled: bool
     devices: tuple[str, ...]

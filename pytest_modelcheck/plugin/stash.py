@@ -22,8 +22,15 @@ class Session(NamedTuple):
 SESSION = pytest.StashKey[Session]()
 
 
+def begin_session(config: pytest.Config) -> Session:
+    """The data of a session that is to run gates, or has something to refuse; made when pytest is configured."""
+    made = config.stash[SESSION] = Session(read_settings(config), collected_registry(config), threads_of(config), {})
+    return made
+
+
 def session_of(config: pytest.Config) -> Session:
-    """The session's data, read when it is first asked for: when pytest is configured, or else at the first gate."""
+    """The session's data. Where nothing was said of gates when pytest was configured, none is to run."""
     if SESSION not in config.stash:
-        config.stash[SESSION] = Session(read_settings(config), collected_registry(config), threads_of(config), {})
+        settings = read_settings(config)._replace(enabled=False)
+        config.stash[SESSION] = Session(settings, Registry(()), threads_of(config), {})
     return config.stash[SESSION]

@@ -135,6 +135,7 @@ SCORED = {
     "probabilities": (torch.randn(40, 4, generator=_RANDOM).softmax(1), 1),
     "probabilities of 0 and 1": (torch.eye(4).repeat(10, 1), 1),
     "logits in half of the batches": (_logits_in_half_of_the_batches(), 10),
+    "logits of 16 bits": (torch.randn(40, 4, generator=_RANDOM).bfloat16() - 3, 10),
 }
 
 

@@ -53,6 +53,37 @@ def test_the_ini_key_may_say_no(session):
     session.runpytest_inprocess().assert_outcomes(passed=1, skipped=2)
 
 
+LATE = """
+import pytest
+
+{hook}
+    config.option.modelcheck = True
+"""
+
+HOOKS = [
+    "@pytest.hookimpl(trylast=True)\ndef pytest_configure(config):",
+    "def pytest_sessionstart(session):\n    config = session.config",
+    "def pytest_collection(session):\n    config = session.config",
+]
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_no_gate_passes_that_is_turned_on_too_late_to_run(pytester, hook):
+    broken = """
+        import pytest
+
+        @pytest.fixture
+        def tokenizer():
+            return len
+
+        @pytest.mark.modelcheck_roundtrip(texts=["a"])
+        def test_gate(): ...
+        """
+    pytester.makeconftest(LATE.format(hook=hook))
+    pytester.makepyfile(broken)
+    pytester.runpytest_inprocess().assert_outcomes(skipped=1)
+
+
 def test_the_option_outweighs_the_ini_key(session):
     session.makeini("[pytest]\nmodelcheck = false\n")
     session.runpytest_inprocess("--modelcheck").assert_outcomes(passed=3)

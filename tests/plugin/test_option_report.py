@@ -34,6 +34,18 @@ def test_the_ending_picks_the_format(session, processes):
     assert (session.path / "deep/er/r.html").read_text().startswith("<!doctype html>\n")
 
 
+ADDING = """
+def pytest_sessionstart(session):
+    session.config.addinivalue_line("modelcheck_report", "r.pdf")
+"""
+
+
+def test_the_reports_of_one_run_are_not_those_of_the_next_in_the_process(session):
+    session.makeconftest(session.path.joinpath("conftest.py").read_text() + ADDING)
+    session.runpytest_inprocess("--modelcheck")
+    session.runpytest_inprocess("--modelcheck", "-k", "kept").assert_outcomes(passed=1, deselected=1)
+
+
 def test_the_ini_key_is_a_list_of_lines(session):
     session.makeini("[pytest]\nmodelcheck = true\nmodelcheck_report =\n    one.md\n    two.json\n")
     session.runpytest_inprocess()

@@ -64,6 +64,17 @@ def test_a_plugin_brings_a_check_to_the_processes_of_xdist(plugin):
     assert "E   multiple of int: a rest is left" in result.stdout.lines
 
 
+@pytest.mark.parametrize("option", ["", "--modelcheck"])
+def test_a_conftest_file_that_is_loaded_too_late_brings_none(pytester, option):
+    folder = pytester.mkdir("below")
+    (folder / "conftest.py").write_text(PACKAGE.format(name="multiple"), encoding="utf-8")
+    (folder / "test_it.py").write_text(GATE, encoding="utf-8")
+    quiet = ("-W", "ignore::pytest.PytestUnknownMarkWarning")
+    result = pytester.runpytest_inprocess(*quiet, *([option] if option else []))
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*: unknown mark 'modelcheck_multiple' (did you mean *"])
+
+
 def test_a_conftest_file_brings_a_check(pytester, run_gates, processes):
     pytester.makeconftest(PACKAGE.format(name="multiple"))
     pytester.makepyfile(test_it=GATE)
