@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import sys
 
+# What took less is noise, and not shown.
+_SHORTEST = 1e-3
+
 _TIME, _MEMORY, _LINE = "#1f5fa8", "#a8471f", "#8a8a8a"
 
 
@@ -19,9 +22,10 @@ def main() -> None:
     axes = figure.subplots(2, len(grown), sharex="col", squeeze=False)
     for column, (name, sizes, seconds, memory) in enumerate(grown):
         above, below = axes[0][column], axes[1][column]
-        above.loglog(sizes, seconds, "o-", color=_TIME)
+        told = [(size, cost) for size, cost in zip(sizes, seconds, strict=True) if cost >= _SHORTEST]
+        above.loglog(*zip(*told, strict=True), "o-", color=_TIME)
         above.loglog(sizes, [seconds[-1] * size / sizes[-1] for size in sizes], "--", color=_LINE, label="linear")
-        above.set_ylim(min(seconds) / 3, max(seconds) * 3)
+        above.set_ylim(min(cost for _, cost in told) / 3, max(seconds) * 3)
         above.set_title(name)
         below.loglog(sizes, memory, "s-", color=_MEMORY)
         below.set_ylim(min(memory) / 2, max(memory) * 2)

@@ -84,12 +84,13 @@ def _parsed(told: str) -> tuple[float | None, Any]:
 
 
 def interleaved(title: str, contenders: Mapping[str, Contender], rounds: int) -> dict[str, list[Cost]]:
-    """The cost of each contender in each round, after one round that does not count."""
+    """The cost of each contender in each round, after one round that does not count; another begins each time."""
     costs: dict[str, list[Cost]] = {name: [] for name in contenders}
+    names = list(contenders)
     for number in range(rounds + 1):
-        for name, contender in contenders.items():
+        for name in (*names[number % len(names) :], *names[: number % len(names)]):
             _say(f"{title}: round {number} of {rounds}, {name}")
-            cost = contender.run(name)
+            cost = contenders[name].run(name)
             if number:
                 costs[name].append(cost)
     _say("")

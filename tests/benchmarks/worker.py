@@ -1,6 +1,7 @@
 """One contender in a process of its own: `python -m tests.benchmarks.worker MODULE:FUNCTION [JSON ...]`.
 
-The function prepares, which is not counted, and returns the work, whose CPU seconds are.
+The function prepares, which is not counted, and returns the work, whose CPU seconds are. With it, it may return what
+makes an answer of what the work gave, which is not counted either.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ def main() -> None:
     """Print, as the last line, the CPU seconds of the work and its answer."""
     place, *arguments = sys.argv[1:]
     module, _, name = place.partition(":")
-    work = getattr(import_module(module), name)(*map(json.loads, arguments))
+    made = getattr(import_module(module), name)(*map(json.loads, arguments))
+    work, told = made if isinstance(made, tuple) else (made, None)
     started = _used()
-    answer = work()
-    print("\n" + json.dumps({"work": _used() - started, "answer": answer}))
+    given = work()
+    used = _used() - started
+    print("\n" + json.dumps({"work": used, "answer": told(given) if told else given}))
 
 
 def _used() -> float:

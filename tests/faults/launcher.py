@@ -15,10 +15,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 
 # How long a session may take, in seconds.
-_LONGEST = 300
+_LONGEST = 300.0
+
+# What is told of one that took longer.
+_TOO_LONG = "too long"
 
 
 class Launcher(NamedTuple):
@@ -26,12 +29,25 @@ class Launcher(NamedTuple):
 
     process: subprocess.Popen[str]
 
-    def run(self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], output: Path) -> int:
-        """Run pytest in a fork of the process, in a folder; its output goes to a file. Returns the exit code."""
+    def run(
+        self,
+        arguments: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        output: Path,
+        limit: float = _LONGEST,
+    ) -> int:
+        """Run pytest in a fork of the process, in a folder; its output goes to a file. Returns the exit code.
+
+        Raises `TimeoutError` where it had to be ended because it took longer than so many seconds.
+        """
         told, heard = _pipes(self.process)
-        told.write(json.dumps([list(arguments), str(folder), dict(environment), str(output)]) + "\n")
+        told.write(json.dumps([limit, list(arguments), str(folder), dict(environment), str(output)]) + "\n")
         told.flush()
-        return int(heard.readline())
+        code = heard.readline().strip()
+        if code == _TOO_LONG:
+            raise TimeoutError(f"the session took longer than {limit} s")
+        return int(code)
 
 
 @contextmanager
@@ -62,10 +78,11 @@ def _serve() -> None:
     gc.collect()
     gc.freeze()  # pytest collects three times at its end, and what was loaded here is not its garbage
     for line in sys.stdin:
+        limit, *given = json.loads(line)
         child = os.fork()
         if child == 0:
-            _leave(_session(*json.loads(line)))
-        print(_ended(child), flush=True)
+            _leave(_session(*given))
+        print(_ended(child, limit), flush=True)
 
 
 def _session(arguments: Sequence[str], folder: str, environment: Mapping[str, str], output: str) -> int:
@@ -93,20 +110,20 @@ def _leave(code: int) -> None:
     os._exit(code)
 
 
-def _ended(child: int) -> int:
+def _ended(child: int, limit: float) -> object:
     """Wait for a session and return its exit code; one that takes too long is killed with all that it started."""
-    end: Any = time.monotonic() + _LONGEST
+    end, is_killed = time.monotonic() + limit, False
     while True:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
             break
-        if time.monotonic() > end:
-            end = float("inf")
+        if time.monotonic() > end and not is_killed:
+            is_killed = True
             os.killpg(child, signal.SIGKILL)
         time.sleep(0.005)
     with contextlib.suppress(ProcessLookupError):  # what it left running
         os.killpg(child, signal.SIGKILL)
-    return os.waitstatus_to_exitcode(status)
+    return _TOO_LONG if is_killed else os.waitstatus_to_exitcode(status)
 
 
 if __name__ == "__main__":

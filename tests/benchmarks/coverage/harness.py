@@ -74,7 +74,10 @@ class Runner(NamedTuple):
     ) -> int | None:
         """The exit code of pytest, or nothing where it had to be ended."""
         if not use.fresh and "MODELCHECK_FRESH_FAULTS" not in os.environ:
-            return self.loaded.run(words, folder, environment, output)
+            try:
+                return self.loaded.run(words, folder, environment, output, use.limit)
+            except TimeoutError:
+                return None
         with output.open("wb") as file:
             try:
                 return subprocess.run(

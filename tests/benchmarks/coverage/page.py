@@ -24,7 +24,8 @@ _HEAD = """Each fault was given to each tool that has a feature for it, used as 
 strictest options, in a pytest of its own, most of them forked from a process that had loaded torch. Before that, the
 same test had passed there with a healthy subject. The words are read by code from exit codes, messages and files, by
 the same rules for each tool. The rows are faults that pytest-modelcheck is tested for, which is to its advantage: read
-them one by one, and the totals not as a rate.
+them one by one, and the totals not as a rate. Where pytest itself or pytest-xdist speaks, of an option or a mark that
+is not known, of a worker that crashed, or in the text of an assert, each tool has it from them, for good or ill.
 """
 
 _LEGEND = (

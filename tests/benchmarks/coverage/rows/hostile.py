@@ -120,7 +120,7 @@ HOSTILE = Group(
             checkpoint(EVIL, fault_environment={"TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1"}),
         ),
         Row(
-            "a model folder that wants `trust_remote_code`",
+            "a model folder (for pytest-modelcheck: a tokenizer's) that wants `trust_remote_code`",
             "trust_remote_code|names code",
             {MODELCHECK: tokenizer(), TORCH: Use(FOLDER, "plain", "evil", files=EVIL_FOLDER)},
             sound,

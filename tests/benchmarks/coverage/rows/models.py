@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.benchmarks.coverage.row import MODELCHECK, TORCH, TORCHTEST, Group, Row, Use, restored, sound
-from tests.benchmarks.coverage.rows.texts import GATES, MODEL, of_model
+from tests.benchmarks.coverage.rows.texts import of_model
 
 HERE = "SUBJECT"
 
@@ -43,23 +43,6 @@ def after(condition: str) -> str:
     """A test that looks at the world afterwards."""
     return f"\ndef test_after():\n    assert {condition}\n"
 
-
-SLOW = {
-    MODELCHECK: Use(
-        MODEL.format(forward=HERE, then="") + GATES[MODELCHECK].format(mark=""),
-        faulty="import time; time.sleep(1000)",
-        options=("--modelcheck-timeout=3",),
-        fresh=True,
-        limit=25,
-    ),
-    TORCH: Use(
-        MODEL.format(forward=HERE, then="")
-        + "\n@pytest.mark.torch_max_latency(ms=3000)\ndef test_it(latency):\n    latency(MODEL, INPUTS)\n",
-        faulty="import time; time.sleep(1000)",
-        fresh=True,
-        limit=25,
-    ),
-}
 
 GRU = """
 import pytest
@@ -105,7 +88,6 @@ FORWARD = Group(
             "MemoryError|memory",
             of_model("...", "raise MemoryError", forward=HERE),
         ),
-        Row("the forward hangs", "still running|latency|timeout", SLOW),
         Row(
             "a weight is NaN",
             r"\bnan\b|finite",

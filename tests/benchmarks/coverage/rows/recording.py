@@ -149,7 +149,7 @@ RECORDING = Group(
             old_kept,
         ),
         Row(
-            "what was recorded of each sample is gone, and three of 100 became wrong",
+            "what was recorded (for pytest-torch: of each sample) is gone, and three of 100 became wrong",
             "paired|per.sample|does not exist|is recorded for",
             {
                 MODELCHECK: deleted(replace(OF_ACCURACY, recorded="0", healthy="3", faulty="3")),

@@ -159,7 +159,7 @@ ASKED = Group(
         ),
         Row(
             "all that was to be compared is skipped",
-            "skipped",
+            "no gate ran|nothing was measured",
             {
                 MODELCHECK: Use(KEPT + "\nSUBJECT", "", "pytestmark = pytest.mark.skip(reason='later')"),
                 BENCHMARK: replace(
