@@ -40,11 +40,7 @@ _WHY: Mapping[str, str] = MappingProxyType(
     {
         "start-up": (
             "what is left are five modules, the options and seven hooks, and one millisecond that pytest takes for any "
-            "plugin; two medians of bare pytest itself differ by up to 3 % here"
-        ),
-        "gates, as markers, on a number": (
-            "the machine was slow, and the session of plain asserts took 1.07 s; at another time it took 0.75 s, and a "
-            "gate 0.66 ms"
+            "plugin; two medians of bare pytest itself differ by up to 1.4 % here"
         ),
         "gates, as asserts, on a model": (
             "0.8 ms is the plugin's, by a profiler: 0.2 for the states of random numbers, numpy's above all, 0.15 for "
