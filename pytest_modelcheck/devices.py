@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -11,9 +12,7 @@ from pytest_modelcheck.errors import ConfigError, ModelCheckError, require
 if TYPE_CHECKING:
     from torch.nn import Module
 
-# No pattern: to compile one would cost every start of pytest.
-_DIGITS = 3
-_NAMES = ("auto", "cpu", "mps", "cuda")
+_NAME = re.compile(r"auto|cpu|mps|cuda(:[0-9]{1,3})?")
 
 
 def parse_devices(text: str) -> tuple[str, ...]:
@@ -27,9 +26,7 @@ def parse_devices(text: str) -> tuple[str, ...]:
     """
     names = tuple(name.strip() for name in text.split(","))
     for name in names:
-        kind, colon, number = name.partition(":")
-        is_numbered = kind == "cuda" and number.isascii() and number.isdigit() and len(number) <= _DIGITS
-        if kind not in _NAMES or (colon and not is_numbered):
+        if not _NAME.fullmatch(name):
             raise ConfigError(f"unknown device {name!r}: auto, cpu, cuda, cuda:N or mps is expected")
     if len(set(names)) < len(names):
         raise ConfigError(f"a device is named twice in {text!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -38,8 +39,6 @@ class Registry:
         if name in self._extra:
             return self._extra[name]
         valid = [f"modelcheck_{item}" for item in self.names()] + ["modelcheck_device", "modelcheck_card"]
-        import difflib
-
         close = difflib.get_close_matches(marker, valid, n=1)
         hint = f" (did you mean {close[0]!r}?)" if close else ""
         raise ConfigError(f"unknown mark {marker!r}{hint}; the marks are {', '.join(valid)}")

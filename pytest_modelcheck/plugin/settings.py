@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import os
+import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 from pytest_modelcheck.devices import missing_device, parse_devices
 from pytest_modelcheck.errors import ConfigError, MissingDependency
+from pytest_modelcheck.escape import printable_lines
 from pytest_modelcheck.plugin.options import in_ci, is_worker, value, writes_reports
 
 if TYPE_CHECKING:
@@ -71,8 +73,6 @@ def read_settings(config: pytest.Config) -> Settings:
         if settings.enabled and not is_worker(config):
             _require_devices(settings.devices)
     except (ConfigError, MissingDependency) as error:
-        from pytest_modelcheck.escape import printable_lines
-
         raise pytest.UsageError(f"modelcheck: {printable_lines(str(error))}") from None
     return settings
 
@@ -115,7 +115,7 @@ def _require_devices(devices: tuple[str, ...]) -> None:
 
 
 def _seed(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= _LARGEST_SEED):
+    if not re.fullmatch("[0-9]{1,10}", text) or int(text) > _LARGEST_SEED:
         raise ConfigError(f"--modelcheck-seed={text}: an integer from 0 to {_LARGEST_SEED} is expected")
     return int(text)
 
