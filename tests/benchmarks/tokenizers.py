@@ -6,7 +6,6 @@ import hashlib
 import random
 import sys
 from collections.abc import Callable, Sequence
-from itertools import chain
 from typing import Any
 
 from tests.benchmarks.peers import Peers
@@ -65,26 +64,26 @@ _Work = tuple[Callable[[], list[str]], Callable[[list[str]], str]]
 
 
 def limit(name: str, number: int) -> _Work:
-    backend, texts = _of(name).backend_tokenizer, some_texts(number)
-    return lambda: list(chain.from_iterable(_there_and_back(backend, part) for part in _parts(texts))), _digest
+    return _in_parts(name, number, is_encoded_again=False)
 
 
 def again(name: str, number: int) -> _Work:
+    return _in_parts(name, number, is_encoded_again=True)
+
+
+def _in_parts(name: str, number: int, *, is_encoded_again: bool) -> _Work:
     backend, texts = _of(name).backend_tokenizer, some_texts(number)
 
     def run() -> list[str]:
         found: list[str] = []
-        for part in _parts(texts):
-            decoded = _there_and_back(backend, part)
-            backend.encode_batch_fast(decoded, add_special_tokens=False)
+        for start in range(0, number, _TOGETHER):
+            decoded = _there_and_back(backend, texts[start : start + _TOGETHER])
+            if is_encoded_again:
+                backend.encode_batch_fast(decoded, add_special_tokens=False)
             found += decoded
         return found
 
     return run, _digest
-
-
-def _parts(texts: list[str]) -> list[list[str]]:
-    return [texts[start : start + _TOGETHER] for start in range(0, len(texts), _TOGETHER)]
 
 
 def _there_and_back(backend: Any, texts: list[str]) -> list[str]:
