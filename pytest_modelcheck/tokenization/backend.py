@@ -9,10 +9,12 @@ from typing import Any
 
 from pytest_modelcheck.errors import ModelCheckError, require
 from pytest_modelcheck.tokenization import metaspace, wordpiece
+from pytest_modelcheck.tokenization.copies import copy_of
 from pytest_modelcheck.tokenization.offsets import lost_letters
 from pytest_modelcheck.tokenization.pipeline import Ids, Level, Pipeline, nothing_unknown
 
-# How many texts must agree, beside the code being transformers' own, before batch calls stand in for single ones.
+# How many texts must agree, beside the code being transformers' own, before batch calls stand in for single ones. Of
+# later batches it is the first one.
 _PROBES = 8
 
 # What transformers' clean-up of white space changes, wherever a tokenizer leaves any to it.
@@ -22,19 +24,6 @@ _SPACED = "a . b ? c ! d , e ' f n't 'm 's 've 're"
 def is_backend(candidate: Any) -> bool:
     """Whether this is a `tokenizers.Tokenizer`."""
     return type(candidate).__module__.partition(".")[0] == "tokenizers" and hasattr(candidate, "encode_batch")
-
-
-def copy_of(backend: Any) -> Any:
-    """A copy that neither truncates nor pads; `None` where parts written in Python cannot be copied."""
-    tokenizers = require("tokenizers", "checking this tokenizer")
-    try:
-        copy = tokenizers.Tokenizer.from_str(backend.to_str())
-    except Exception:  # the library raises a bare Exception
-        return None
-    copy.no_truncation()
-    copy.no_padding()
-    copy.encode_special_tokens = backend.encode_special_tokens
-    return copy
 
 
 def backend_pipeline(copy: Any, owner: Any = None) -> Pipeline:
@@ -115,14 +104,18 @@ def _is_stock(tokenizer: Any) -> bool:
 def _proven(batch: Callable[[Any], list[Any]], single: Callable[[Any], Any], owner: Any) -> Callable[[Any], list[Any]]:
     """The batch call where it is known to give what the tokenizer's own call gives; else the own call."""
     stock = _is_stock(owner)
+    probes = _PROBES
 
     def call(rows: Any) -> list[Any]:
+        nonlocal probes
         if not stock:
             return [single(row) for row in rows]
         results = batch(rows)
-        if all(single(row) == result for row, result in zip(rows[:_PROBES], results, strict=False)):
-            return results
-        return [single(row) for row in rows]
+        if not all(single(row) == result for row, result in zip(rows[:probes], results, strict=False)):
+            return [single(row) for row in rows]
+        if len(rows) >= _PROBES:
+            probes = 1
+        return results
 
     return call
 
@@ -204,6 +197,6 @@ def _dropped_of(copy: Any) -> Callable[[Sequence[str]], list[int]]:
 
 def _decode_plain_of(copy: Any) -> Callable[[Sequence[Ids]], list[str]]:
     tokenizers = require("tokenizers", "checking this tokenizer")
-    plain = tokenizers.Tokenizer.from_str(copy.to_str())
+    plain = copy_of(copy)
     plain.decoder = tokenizers.decoders.WordPiece(prefix=copy.model.continuing_subword_prefix, cleanup=False)
     return lambda rows: list(plain.decode_batch(list(rows), skip_special_tokens=False))

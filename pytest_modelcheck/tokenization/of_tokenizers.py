@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_modelcheck.errors import ModelCheckError
-from pytest_modelcheck.tokenization.backend import backend_pipeline, copy_of, unknown_id
+from pytest_modelcheck.tokenization.backend import backend_pipeline, unknown_id
+from pytest_modelcheck.tokenization.copies import copy_of
 from pytest_modelcheck.tokenization.pipeline import Ids, Pipeline
 from pytest_modelcheck.tokenization.subject import Encoded, NotAsked, Side, Subject
 

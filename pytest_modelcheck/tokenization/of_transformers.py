@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 import tempfile
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from pytest_modelcheck.errors import ModelCheckError, require
 from pytest_modelcheck.tokenization.backend import backend_pipeline, is_backend, own_ids
+from pytest_modelcheck.tokenization.copies import light_copy
 from pytest_modelcheck.tokenization.of_any import plain_pipeline
 from pytest_modelcheck.tokenization.pipeline import Ids, Pipeline
 from pytest_modelcheck.tokenization.subject import Encoded, NotAsked, Side, Subject, as_ids
@@ -17,6 +19,7 @@ _SPOKEN = "Copies speak, as originals do."
 
 # What cannot change.
 _FLAT = frozenset((str, int, float, bool, bytes, type(None)))
+_FLAT_OR_ROWS = _FLAT | {tuple}
 
 
 def is_transformers(candidate: Any) -> bool:
@@ -185,7 +188,7 @@ def _copied(tokenizer: Any) -> Any:
     """A copy that does as the tokenizer does; a `ModelCheckError` where there is none."""
     name = type(tokenizer).__name__
     try:
-        made = copy.deepcopy(tokenizer, _tables_of(tokenizer))
+        made = copy.deepcopy(tokenizer, _copied_parts(tokenizer))
     except Exception as error:  # parts written in Python cannot be copied, and the library says so in many ways
         message = f"{name} cannot be copied ({error}), and a check changes nothing that it is given"
         raise ModelCheckError(message) from error
@@ -198,13 +201,15 @@ def _copied(tokenizer: Any) -> Any:
     return made
 
 
-def _tables_of(tokenizer: Any) -> dict[int, Any]:
-    """Copies of its vocabulary and merges by their ids, as `deepcopy` takes them.
+def _copied_parts(tokenizer: Any) -> dict[int, Any]:
+    """Copies of its backend, and of its vocabulary and merges, by the originals' ids, as `deepcopy` takes them.
 
-    They are tables of texts and numbers, in which nothing can change: to copy each of these takes ten times as long.
+    The tables are of texts and numbers, in which nothing can change: to copy each of these takes ten times as long.
     """
-    tables = [item for item in getattr(tokenizer, "__dict__", {}).values() if _is_flat(item)]
-    return {id(item): type(item)(item) for item in tables}
+    parts = getattr(tokenizer, "__dict__", {}).values()
+    made = {id(item): type(item)(item) for item in parts if _is_flat(item)}
+    lights = {id(item): light_copy(item) for item in parts if is_backend(item)}
+    return made | {key: item for key, item in lights.items() if item is not None}
 
 
 def _is_flat(table: Any) -> bool:
@@ -212,7 +217,9 @@ def _is_flat(table: Any) -> bool:
         return _FLAT.issuperset(map(type, table)) and _FLAT.issuperset(map(type, table.values()))
     if type(table) is not list:
         return False
-    return all(type(row) in _FLAT or (type(row) is tuple and _FLAT.issuperset(map(type, row))) for row in table)
+    kinds = set(map(type, table))
+    rows = table if kinds == {tuple} else [row for row in table if type(row) is tuple]
+    return kinds <= _FLAT_OR_ROWS and _FLAT.issuperset(map(type, chain.from_iterable(rows)))
 
 
 def _speak_alike(made: Any, tokenizer: Any) -> bool:
