@@ -49,4 +49,6 @@ def added_literals(backend: Any) -> re.Pattern[str] | None:
 
 
 def _is_unknown(model: Any, word: str) -> bool:
+    if len(word) <= model.max_input_chars_per_word and model.token_to_id(word) is not None:
+        return False
     return [token.value for token in model.tokenize(word)] == [model.unk_token]

@@ -14,7 +14,7 @@ from sentencepiece import SentencePieceProcessor
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 from tokenizers_broken_in_one_way import KNOWN, TEMPLATE, Fast, complete, overriding
 from tokenizers_of_the_field import byte_letters, byte_level, gpt2, llama, sentencepiece, tiktoken_gpt2
-from transformers import BertTokenizerFast, CLIPTokenizerFast
+from transformers import BertTokenizerFast, CLIPTokenizerFast, GPT2TokenizerFast
 
 from modelrepo.text.tokenizer import VOCABULARY
 from pytest_modelcheck import (
@@ -404,3 +404,49 @@ def test_a_clean_up_that_takes_spaces_away_is_no_loss(uncased):
     backend = uncased.backend_tokenizer
     assert backend.decode(backend.encode(text, add_special_tokens=False).ids) != text
     assert assert_roundtrip(backend, texts=[text]).evidence["level"] == "canonical"
+
+
+def spaced(*more):
+    """Real words and marks, and what else the decoder does to them."""
+    tokenizer = BertTokenizerFast(str(VOCABULARY))
+    tokenizer.backend_tokenizer.decoder = decoders.Sequence([decoders.WordPiece(), decoders.Fuse(), *more])
+    return tokenizer
+
+
+SPACED = [
+    ("nothing", [], True),
+    ("a space away before a mark", [decoders.Replace(" ;", ";")], True),
+    ("a space away between words", [decoders.Replace("the gate", "thegate")], False),
+    ("a space more between words", [decoders.Replace("the gate", "the  gate")], False),
+    ("a space more, and one away", [decoders.Replace("the gate ;", "the  gate;")], False),
+    ("a space left before a mark", [decoders.Replace(", is", " , is")], True),
+    ("a mark away", [decoders.Replace(",", "")], False),
+    ("another mark", [decoders.Replace(".", "?")], False),
+]
+
+
+@pytest.mark.parametrize(("steps", "is_kept"), [row[1:] for row in SPACED], ids=[row[0] for row in SPACED])
+def test_what_a_decoder_does_to_spaces_is_judged_by_what_is_lost(steps, is_kept):
+    texts = ["Here the gate ; is open.", "the gate, is it?", "the gate ; kept"]
+    result = roundtrip(spaced(*steps), texts=[" ".join(texts), *(["a word"] * 9)])
+    assert result.evidence["level"] == "canonical"
+    assert (result.outcome, result.evidence["kept"]) == (("passed", 10) if is_kept else ("failed", 9))
+
+
+class LaterTurned(GPT2TokenizerFast):
+    """A class of the library, as far as anybody can see, whose own call turns the ids of some texts round."""
+
+    __module__ = GPT2TokenizerFast.__module__
+
+    def __call__(self, text, *more, **options):
+        found = super().__call__(text, *more, **options)
+        if isinstance(text, str) and text.startswith("turned"):
+            found["input_ids"] = found["input_ids"][::-1]
+        return found
+
+
+def test_a_call_that_differs_from_the_backends_in_a_later_batch_is_found():
+    backend = gpt2().backend_tokenizer
+    texts = [*(["a text as it is"] * 1_000), *(["turned round"] * 1_500)]
+    result = roundtrip(LaterTurned(tokenizer_object=backend), texts=texts)
+    assert (result.outcome, result.evidence["kept"]) == ("failed", 1_000)
