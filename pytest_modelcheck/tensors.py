@@ -138,3 +138,14 @@ def bytes_of(tensor: Tensor) -> memoryview:
 
     flat = tensor.detach().cpu().contiguous().flatten()
     return flat.view(torch.uint8).numpy().data if flat.numel() else memoryview(b"")
+
+
+def same_bytes(left: bytes | memoryview, right: bytes | memoryview) -> bool:
+    """Whether two stretches of bytes are the same, compared eight at a time, where Python would take one by one."""
+    import numpy
+
+    if len(left) != len(right):
+        return False
+    whole = len(left) - len(left) % 8
+    words = (numpy.frombuffer(part[:whole], numpy.int64) for part in (memoryview(left), memoryview(right)))
+    return bool(numpy.equal(*words).all()) and left[whole:] == right[whole:]

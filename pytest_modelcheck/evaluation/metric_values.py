@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 # The names of torchmetrics' metrics of scores, without "Multiclass", which are of each sample's scores alone.
 _OF_SCORES = frozenset({"AUROC", "AveragePrecision", "CalibrationError", "PrecisionRecallCurve", "ROC"})
 
-# The rows that a metric is shown at a time, of small batches. More save little.
-_ROWS = 256
+# The rows that a metric is shown at a time, of small batches. To be shown any takes it a tenth of a millisecond.
+_ROWS = 2500
 
 
 @dataclass(frozen=True)
@@ -174,9 +174,10 @@ def replayed(run: Pass, metric: Any) -> Iterator[Batch]:
     together = max(1, _ROWS // run.source.batch_size) if is_same else 1
     size = run.source.batch_size * together
     start = 0
-    for index, (output, target) in enumerate(zip(torch.split(whole, size), torch.split(labels, size), strict=True)):
+    for output, target in zip(torch.split(whole, size), torch.split(labels, size), strict=True):
         stop = start + len(target)
-        where = f"batch {index}" if together == 1 else f"samples {start} to {stop - 1}"
+        is_batch = len(target) <= run.source.batch_size
+        where = f"batch {start // run.source.batch_size}" if is_batch else f"samples {start} to {stop - 1}"
         yield Batch(output, target, range(start, stop), where)
         start = stop
 

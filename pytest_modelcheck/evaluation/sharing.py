@@ -12,6 +12,7 @@ from pytest_modelcheck.evaluation.batches import Way
 from pytest_modelcheck.evaluation.data import Source, open_data
 from pytest_modelcheck.evaluation.identity import model_identity, weights_digest
 from pytest_modelcheck.evaluation.predictions import Listener, Pass
+from pytest_modelcheck.evaluation.tensor_data import KnownData
 from pytest_modelcheck.tensors import require_module
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def shared_pass(asked: Asked, shared: MutableMapping[Any, Any]) -> Pass:
     source = open_data(asked.data, asked.model, asked.stage)
     where = resolve_device(asked.device) if asked.device else device_of(asked.model)
     digest, named = model_identity(asked.model)
-    identity = _identity(source, asked) if digest else None
+    identity = _identity(source, asked, shared) if digest else None
     is_drawn = asked.shuffled is not None and source.can_be_reordered and source.size is not None
     drawn = asked.shuffled if is_drawn else None
     key = ("pass", digest, where, source.batch_size, id(asked.way.step), asked.way.precision, identity, drawn)
@@ -134,10 +135,11 @@ def passes_elsewhere(run: Pass, shared: MutableMapping[Any, Any]) -> list[Pass]:
     return []
 
 
-def _identity(source: Source, asked: Asked) -> object:
+def _identity(source: Source, asked: Asked, shared: MutableMapping[Any, Any]) -> object:
     """What tells data from other data, or `None` where nobody knows whether a second reading gives the same."""
     if source.tensors is not None:
-        return source.tensors.fingerprint
+        known: KnownData = shared.setdefault("data", KnownData())
+        return known.fingerprint(source.tensors)
     if source.size is None or not source.is_ordered:
         return None
     return id(asked.data), asked.stage, source.size

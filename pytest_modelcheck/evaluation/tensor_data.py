@@ -9,13 +9,17 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pytest_modelcheck.errors import require
-from pytest_modelcheck.tensors import bytes_of, same_tensors
+from pytest_modelcheck.tensors import bytes_of, same_bytes, same_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 # The samples that are read in both ways.
 _COMPARED = 8
+
+# The data that is kept to be known again: so many data sets, each of at most so many bytes.
+_KNOWN = 2
+_REMEMBERED = 32 * 1024 * 1024
 
 _MNIST_KINDS = ("MNIST", "FashionMNIST", "KMNIST")
 
@@ -37,13 +41,36 @@ class TensorData:
         """The targets of these samples, in this order."""
         return self.targets[_index(ids)]
 
+    @property
+    def kind(self) -> str:
+        """The transform, the dtype and the shape, as they are written."""
+        return f"{self.recipe} {self.stored.dtype} {list(self.stored.shape)}"
+
     @cached_property
     def fingerprint(self) -> str:
         """A digest of all samples, targets and the transform."""
-        digest = hashlib.sha256(f"{self.recipe} {self.stored.dtype} {list(self.stored.shape)}".encode())
+        digest = hashlib.sha256(self.kind.encode())
         for tensor in (self.stored, self.targets):
             digest.update(bytes_of(tensor))
         return digest.hexdigest()
+
+
+class KnownData:
+    """The data of the latest gates as they were, to know them again in a sixth of the time that a digest takes."""
+
+    def __init__(self) -> None:
+        self._known: list[tuple[str, bytes, bytes, str]] = []
+
+    def fingerprint(self, data: TensorData) -> str:
+        """The data's fingerprint, looked up where all its bytes are those of data that is known."""
+        stored, targets = bytes_of(data.stored), bytes_of(data.targets)
+        for kind, samples, labels, fingerprint in self._known:
+            if kind == data.kind and same_bytes(stored, samples) and same_bytes(targets, labels):
+                return fingerprint
+        if len(stored) <= _REMEMBERED:
+            latest = (data.kind, bytes(stored), bytes(targets), data.fingerprint)
+            self._known = [latest, *self._known][:_KNOWN]
+        return data.fingerprint
 
 
 def _index(ids: Sequence[int]) -> slice | list[int]:

@@ -19,7 +19,6 @@ _SPOKEN = "Copies speak, as originals do."
 
 # What cannot change.
 _FLAT = frozenset((str, int, float, bool, bytes, type(None)))
-_FLAT_OR_ROWS = _FLAT | {tuple}
 
 
 def is_transformers(candidate: Any) -> bool:
@@ -219,7 +218,7 @@ def _is_flat(table: Any) -> bool:
         return False
     kinds = set(map(type, table))
     rows = table if kinds == {tuple} else [row for row in table if type(row) is tuple]
-    return kinds <= _FLAT_OR_ROWS and _FLAT.issuperset(map(type, chain.from_iterable(rows)))
+    return kinds <= _FLAT | {tuple} and _FLAT.issuperset(map(type, chain.from_iterable(rows)))
 
 
 def _speak_alike(made: Any, tokenizer: Any) -> bool:

@@ -30,7 +30,7 @@ from pytest_modelcheck import assert_accuracy
 from pytest_modelcheck.checks.metric import metric
 from pytest_modelcheck.context import Context
 from pytest_modelcheck.errors import ModelCheckError
-from pytest_modelcheck.evaluation import predictions
+from pytest_modelcheck.evaluation import predictions, tensor_data
 from pytest_modelcheck.evaluation.batches import Way
 from pytest_modelcheck.evaluation.sharing import Asked, heard_pass, passes_elsewhere, shared_pass
 
@@ -151,6 +151,52 @@ def test_samples_that_changed_between_two_gates_are_read_again(give, change):
     assert shared_pass(Asked(model, data), shared) is first
     change()
     assert shared_pass(Asked(model, data), shared) is not first
+
+
+def rows_of_odd_size():
+    """Of 60 bytes, which are no multiple of a word's, with a NaN and a zero of either sign."""
+    inputs = torch.arange(15, dtype=torch.float32).reshape(5, 3)
+    inputs[0, 0], inputs[1, 1], inputs[2, 2] = float("nan"), 0.0, -0.0
+    return inputs, torch.arange(5) % 3
+
+
+WHOLE = {
+    "the first number": lambda inputs, _: inputs[0].fill_(1),
+    "the last number": lambda inputs, _: inputs[4, 2].add_(1),
+    "a sign of zero": lambda inputs, _: inputs[1, 1].neg_(),
+    "the last label": lambda _, labels: labels[4].add_(1),
+}
+
+
+@pytest.mark.parametrize("most", [1 << 20, 8], ids=["kept", "too large to be kept"])
+@pytest.mark.parametrize("change", WHOLE.values(), ids=WHOLE)
+def test_whole_tensors_that_changed_between_two_gates_are_read_again(monkeypatch, change, most):
+    monkeypatch.setattr(tensor_data, "_REMEMBERED", most)
+    shared, model, tensors = {}, Still(), rows_of_odd_size()
+    asked = Asked(model, DataLoader(TensorDataset(*tensors), batch_size=2))
+    first = shared_pass(asked, shared)
+    assert shared_pass(asked, shared) is first
+    assert shared_pass(Asked(model, DataLoader(TensorDataset(*rows_of_odd_size()), batch_size=2)), shared) is first
+    change(*tensors)
+    changed = shared_pass(asked, shared)
+    assert changed is not first
+    assert changed.fingerprint != first.fingerprint
+    assert shared_pass(asked, shared) is changed
+
+
+def test_the_same_bytes_of_another_kind_are_other_data():
+    shared, model = {}, Still()
+    kinds = [torch.zeros(6, 2), torch.zeros(3, 4).reshape(6, 2).view(torch.int32), torch.zeros(6, 1, 2)]
+    runs = {id(shared_pass(Asked(model, DataLoader(TensorDataset(kind, Y[:6]))), shared)) for kind in kinds}
+    assert len(runs) == 3
+
+
+def test_data_is_known_again_whatever_came_in_between():
+    shared, model = {}, Still()
+    data = [DataLoader(TensorDataset(torch.full((4, 2), float(number)), Y[:4])) for number in range(5)]
+    runs = [shared_pass(Asked(model, loader), shared) for loader in data]
+    assert [shared_pass(Asked(model, loader), shared) for loader in data] == runs
+    assert len({run.fingerprint for run in runs}) == 5
 
 
 AUGMENTED = {

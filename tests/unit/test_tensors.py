@@ -8,13 +8,24 @@ from dataclasses import dataclass
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence, pack_sequence
 from transformers import BatchEncoding
 from transformers.modeling_outputs import BaseModelOutput
 
 from pytest_modelcheck.errors import ModelCheckError
-from pytest_modelcheck.tensors import called, copied, is_finite, moved_to, require_module, same_tensors, tensors_in
+from pytest_modelcheck.tensors import (
+    called,
+    copied,
+    is_finite,
+    moved_to,
+    require_module,
+    same_bytes,
+    same_tensors,
+    tensors_in,
+)
 
 Pair = namedtuple("Pair", ["left", "right"])
 
@@ -202,3 +213,13 @@ def test_a_class_of_models_is_no_model():
 
 def test_a_module_gives_torch():
     assert require_module(nn.Identity()) is torch
+
+
+@given(st.binary(max_size=40), st.data())
+def test_bytes_are_the_same_unless_one_of_them_is_another(values, data):
+    assert same_bytes(memoryview(values), bytes(values))
+    assert not same_bytes(values, values + b"\0")
+    if values:
+        changed = bytearray(values)
+        changed[data.draw(st.integers(0, len(values) - 1))] ^= data.draw(st.integers(1, 255))
+        assert not same_bytes(values, bytes(changed))
