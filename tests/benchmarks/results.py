@@ -62,17 +62,6 @@ _WHY: Mapping[str, str] = MappingProxyType(
             "the end of a process that has loaded torch takes 115 MiB for a moment, under which a million samples are "
             "hidden but for 28 MiB; ten million take 66 bytes each"
         ),
-        "round trips of GPT-2": (
-            "0.15 s are for the tokenizer, not for the texts: it is copied, not to be touched itself, and the copy "
-            "is held against it; 0.05 s compare"
-        ),
-        "round trips of Llama's build": (
-            "0.06 s work out what each text must give back; the rest copies the tokenizer and compares, in small parts"
-        ),
-        "round trips of DistilBERT": (
-            "texts are decoded twice, with and without the decoder's clean-up of spaces, 0.26 s, and what each must "
-            "give back is worked out by its rules, 0.25 s"
-        ),
     }
 )
 
@@ -83,9 +72,9 @@ Written by `python -m tests.benchmarks`, which makes an environment with the pac
 measures them and this project in turns, round by round. Each figure is the median of the rounds, with the least and the
 most in brackets; a ratio is the median of the rounds' own ratios. *Process* is the CPU time, user and system, of a
 whole process with its children, *work* the part of it that comes after imports, when the model and the data are there,
-and *peak* the memory of its largest process. Absolute figures are those of one shared machine; ratios say more. In
-every round the answer of each contender is compared with the known one, and a wrong one stops the benchmark, but where
-a table tells of wrong answers.
+and *peak* the memory of its largest process, until the end of the work where that is told apart. Absolute figures are
+those of one shared machine; ratios say more. In every round the answer of each contender is compared with the known
+one, and a wrong one stops the benchmark, but where a table tells of wrong answers.
 """
 
 

@@ -22,8 +22,9 @@ class Cost:
     """What one run of a process cost.
 
     CPU seconds, user and system, with those of its children; wall-clock seconds; MiB at the peak of the largest of its
-    processes; and the CPU seconds of its work alone where the process told of them. Linux has a process inherit the
-    peak of the one that starts it: that must be a small one, and import none of what it measures.
+    processes, until the end of its work where the process told of it; and then the CPU seconds of the work alone. Linux
+    has a process inherit the peak of the one that starts it: that must be a small one, and import none of what it
+    measures.
     """
 
     cpu: float
@@ -53,10 +54,10 @@ class Contender:
         wall = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
         process.stdout.close()
-        work, answer = _parsed(told)
+        work, peak, answer = _parsed(told)
         if process.returncode or not self.is_right(answer):
             raise SystemExit(f"{name} ended with {process.returncode} and is not right: {answer!r}")
-        return Cost(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024, work, answer)
+        return Cost(usage.ru_utime + usage.ru_stime, wall, peak or usage.ru_maxrss / 1024, work, answer)
 
 
 def surroundings(more: Mapping[str, str | None] | None = None) -> dict[str, str]:
@@ -75,12 +76,12 @@ def worker(python: Path, function: str, *arguments: object, is_right: Callable[[
     return Contender([str(python), "-W", "ignore", "-m", "tests.benchmarks.worker", function, *words], is_right)
 
 
-def _parsed(told: str) -> tuple[float | None, Any]:
+def _parsed(told: str) -> tuple[float | None, float | None, Any]:
     last = told.rstrip().rpartition("\n")[2]
     if last.startswith('{"work"'):
         found = json.loads(last)
-        return found["work"], found["answer"]
-    return None, told
+        return found["work"], found["peak"], found["answer"]
+    return None, None, told
 
 
 def interleaved(title: str, contenders: Mapping[str, Contender], rounds: int) -> dict[str, list[Cost]]:
