@@ -141,6 +141,7 @@ class Check(Generic[P]):
             raise ConfigError(f"{self.name} takes {expected}, but {len(args)} positional arguments were given")
 
     def _measure(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Result, BaseException | None]:
+        promised = ", ".join(f"{name}={shown(value)}" for name, value in kwargs.items())
         try:
             result = self.function(*args, **kwargs)
         except ConfigError:
@@ -148,13 +149,13 @@ class Check(Generic[P]):
         except ModelCheckError as error:
             # A package that is missing is said in full; where its import failed helps nobody.
             cause = None if isinstance(error, MissingDependency) else error.__cause__
-            return _unmeasured(kwargs, f"not measured: {error}"), cause
+            return _unmeasured(promised, f"not measured: {error}"), cause
         except BaseException as error:
             if not isinstance(error, RAISED) and not is_panic(error):
                 raise
-            return _unmeasured(kwargs, f"not measured: {told(error)}"), error
+            return _unmeasured(promised, f"not measured: {told(error)}"), error
         if not issubclass(type(result), Result):  # what it says of its own class is not believed
-            return _unmeasured(kwargs, f"not measured: the check returned {shown(result)}, not a Result"), None
+            return _unmeasured(promised, f"not measured: the check returned {shown(result)}, not a Result"), None
         return result, None
 
 
@@ -218,8 +219,7 @@ def _assert_form(owner: Check[P]) -> Callable[P, Result]:
     return assert_form
 
 
-def _unmeasured(promises: Mapping[str, Any], message: str) -> Result:
-    promised = ", ".join(f"{name}={shown(value)}" for name, value in promises.items())
+def _unmeasured(promised: str, message: str) -> Result:
     return Result(outcome="error", promised=promised, measured="not measured", message=message)
 
 

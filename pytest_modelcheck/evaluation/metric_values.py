@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 # The names of torchmetrics' metrics of scores, without "Multiclass", which are of each sample's scores alone.
 _OF_SCORES = frozenset({"AUROC", "AveragePrecision", "CalibrationError", "PrecisionRecallCurve", "ROC"})
 
-# The rows that a metric is shown at a time, of small batches. To be shown any takes it a tenth of a millisecond.
-_ROWS = 2500
+# The rows, and the scores, that a metric is shown at a time, of small batches. To be shown any takes it a tenth of a
+# millisecond.
+_ROWS = 2_500
+_SCORES = 250_000
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,8 @@ def replayed(run: Pass, metric: Any) -> Iterator[Batch]:
         order = torch.tensor([sample for batch in kept for sample in batch.ids]).argsort()
         whole, labels = whole[order], labels[order]
     is_same = run.way.step is None and _is_same_in_any_batches(metric, whole)
-    together = max(1, _ROWS // run.source.batch_size) if is_same else 1
+    rows = min(_ROWS, _SCORES // max(1, whole[:1].numel()))
+    together = max(1, rows // run.source.batch_size) if is_same else 1
     size = run.source.batch_size * together
     start = 0
     for output, target in zip(torch.split(whole, size), torch.split(labels, size), strict=True):

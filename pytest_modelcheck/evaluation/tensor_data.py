@@ -67,7 +67,7 @@ class KnownData:
         for kind, samples, labels, fingerprint in self._known:
             if kind == data.kind and same_bytes(stored, samples) and same_bytes(targets, labels):
                 return fingerprint
-        if len(stored) <= _REMEMBERED:
+        if len(stored) + len(targets) <= _REMEMBERED:
             latest = (data.kind, bytes(stored), bytes(targets), data.fingerprint)
             self._known = [latest, *self._known][:_KNOWN]
         return data.fingerprint

@@ -13,9 +13,11 @@ from pytest_modelcheck.tokenization.copies import copy_of
 from pytest_modelcheck.tokenization.offsets import lost_letters
 from pytest_modelcheck.tokenization.pipeline import Ids, Level, Pipeline, nothing_unknown
 
-# How many texts must agree, beside the code being transformers' own, before batch calls stand in for single ones. Of
-# later batches it is the first one.
+# How many texts must agree, beside the code being transformers' own, before batch calls stand in for single ones.
 _PROBES = 8
+
+# What transformers' own tokenizers of some models do in ways of their own, to some texts only: Whisper's, CodeLlama's.
+_OWN_WAYS = frozenset({"__call__", "_encode_plus", "_batch_encode_plus", "decode", "_decode", "batch_decode"})
 
 # What transformers' clean-up of white space changes, wherever a tokenizer leaves any to it.
 _SPACED = "a . b ? c ! d , e ' f n't 'm 's 've 're"
@@ -55,6 +57,7 @@ def backend_pipeline(copy: Any, owner: Any = None) -> Pipeline:
         normalize=_normalize_of(copy),
         expected=own(copy) if own is not None else None,
         decode_plain=_decode_plain_of(copy) if level == "canonical" else None,
+        is_tidied=_tidies(copy, clean is not None),
         unknown=nothing_unknown if covers_all else _unknown_of(copy),
         dropped=_dropped_of(copy) if not covers_all and unknown_id(copy) is None else None,
         # The name of the unknown token is then read as any text.
@@ -92,11 +95,14 @@ def _unknown_of(copy: Any) -> Callable[[str, Ids], int]:
 
 
 def _is_stock(tokenizer: Any) -> bool:
-    """Whether all that happens on the way is transformers' own, and nobody's who may do something more."""
+    """Whether all that happens on the way is what transformers does for every model, and nobody does more."""
     for owner in type(tokenizer).__mro__:
-        if owner.__module__.partition(".")[0] == "transformers":
+        if owner.__module__.startswith("transformers.models."):
+            if _OWN_WAYS.intersection(vars(owner)):
+                return False
+        elif owner.__module__.partition(".")[0] == "transformers":
             break
-        if any(callable(value) and name != "__init__" for name, value in vars(owner).items()):
+        elif any(callable(value) and name != "__init__" for name, value in vars(owner).items()):
             return False
     return not any(map(callable, vars(tokenizer).values()))
 
@@ -104,18 +110,14 @@ def _is_stock(tokenizer: Any) -> bool:
 def _proven(batch: Callable[[Any], list[Any]], single: Callable[[Any], Any], owner: Any) -> Callable[[Any], list[Any]]:
     """The batch call where it is known to give what the tokenizer's own call gives; else the own call."""
     stock = _is_stock(owner)
-    probes = _PROBES
 
     def call(rows: Any) -> list[Any]:
-        nonlocal probes
         if not stock:
             return [single(row) for row in rows]
         results = batch(rows)
-        if not all(single(row) == result for row, result in zip(rows[:probes], results, strict=False)):
-            return [single(row) for row in rows]
-        if len(rows) >= _PROBES:
-            probes = 1
-        return results
+        if all(single(row) == result for row, result in zip(rows[:_PROBES], results, strict=False)):
+            return results
+        return [single(row) for row in rows]
 
     return call
 
@@ -193,6 +195,16 @@ def _dropped_of(copy: Any) -> Callable[[Sequence[str]], list[int]]:
 
     normalize = copy.normalizer.normalize_str if copy.normalizer is not None else str
     return dropped
+
+
+def _tidies(copy: Any, is_cleaned: bool) -> bool:
+    """Whether the spaces before marks are taken away from the text of a WordPiece, by its decoder or its owner.
+
+    Without a prefix to tell what goes on with a word, it has no spaces to begin with.
+    """
+    if type(copy.model).__name__ != "WordPiece" or type(copy.decoder).__name__ != "WordPiece":
+        return False
+    return bool(copy.model.continuing_subword_prefix) and (is_cleaned or bool(getattr(copy.decoder, "cleanup", False)))
 
 
 def _decode_plain_of(copy: Any) -> Callable[[Sequence[Ids]], list[str]]:

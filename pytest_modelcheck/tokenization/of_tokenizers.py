@@ -21,6 +21,8 @@ class TokenizersSubject(Subject):
     kind = "a tokenizers.Tokenizer"
 
     def __init__(self, tokenizer: Any) -> None:
+        # Those of tokenizers.implementations are shells around one.
+        tokenizer = getattr(tokenizer, "_tokenizer", tokenizer)
         copy = copy_of(tokenizer)
         if copy is None:
             raise ModelCheckError(

@@ -18,7 +18,8 @@ class Pipeline:
 
     `level` is the strongest one that tokenizers of this build keep on every text. `normalize` is the identity where
     there is no normalizer. `expected` gives the text that a level which is this build's own promises to return, and
-    `decode_plain` decodes without the decoder's clean-up; both are `None` where there is no such level.
+    `decode_plain` decodes without the decoder's clean-up; both are `None` where there is no such level. `is_tidied`
+    says that the clean-up is known to take the spaces before full stops and the like away.
 
     `unknown` counts the unknown tokens of a text's ids, and is `None` where that cannot be asked. `dropped` counts the
     letters of each text that no token stands for, where a tokenizer without an unknown token may leave some out.
@@ -35,6 +36,7 @@ class Pipeline:
     normalize: Callable[[str], str] | None = None
     expected: Callable[[str], str] | None = None
     decode_plain: Callable[[Sequence[Ids]], list[str]] | None = None
+    is_tidied: bool = False
     unknown: Callable[[str, Ids], int] | None = None
     dropped: Callable[[Sequence[str]], list[int]] | None = None
     rewrites_unknown: bool = False

@@ -6,7 +6,6 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import islice
 from types import MappingProxyType
 
 from pytest_modelcheck.tokenization.metaspace import SPACE
@@ -19,7 +18,7 @@ _CHARACTERS = 1_000_000
 # Takes all but letters and digits from a text of ASCII.
 _NO_LETTERS = MappingProxyType({code: None for code in range(128) if not chr(code).isalnum()})
 
-# The spaces that every decoder of WordPiece takes away which tidies at all.
+# The spaces that a decoder of WordPiece takes away which tidies at all.
 _TIDIED = ((" .", "."), (" ?", "?"), (" !", "!"), (" ,", ","))
 
 # How many failing texts are kept to be shown.
@@ -119,21 +118,24 @@ def is_unicode(text: str) -> bool:
 
 
 def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
-    rest = iter(texts)
-    while batch := list(islice(rest, _TEXTS)):
+    if type(texts) not in (list, tuple):  # one that reads its texts as it goes is not asked for many at once
+        yield from _counted(texts)
+        return
+    for start in range(0, len(texts), _TEXTS):
+        batch = list(texts[start : start + _TEXTS])
         if sum(map(len, batch)) < _CHARACTERS:
             yield batch
         else:
-            yield from _smaller(batch)
+            yield from _counted(batch)
 
 
-def _smaller(texts: list[str]) -> Iterator[list[str]]:
+def _counted(texts: Sequence[str]) -> Iterator[list[str]]:
     batch: list[str] = []
     characters = 0
     for text in texts:
         batch.append(text)
         characters += len(text)
-        if characters >= _CHARACTERS:
+        if len(batch) == _TEXTS or characters >= _CHARACTERS:
             yield batch
             batch, characters = [], 0
     if batch:
@@ -175,7 +177,7 @@ def _broken(pipeline: Pipeline, texts: Sequence[str], rows: Sequence[Ids], level
     expected = _expected(pipeline, texts, shown, level)
     decoded = shown
     if level == "canonical" and pipeline.decode_plain is not None:
-        decoded = _before_clean_up(pipeline.decode_plain, rows, shown, expected)
+        decoded = _before_clean_up(pipeline, pipeline.decode_plain, rows, shown, expected)
     # What comes back as it was is encoded as it was: the ids are asked for again only where a level allows more.
     again = pipeline.encode(shown) if level in ("canonical", "letters", "stable") else rows
     if again is rows and decoded == expected:
@@ -192,16 +194,21 @@ def _broken(pipeline: Pipeline, texts: Sequence[str], rows: Sequence[Ids], level
 
 
 def _before_clean_up(
-    decode_plain: Callable[[Sequence[Ids]], list[str]], rows: Sequence[Ids], shown: list[str], expected: Sequence[str]
+    pipeline: Pipeline,
+    decode_plain: Callable[[Sequence[Ids]], list[str]],
+    rows: Sequence[Ids],
+    shown: Sequence[str],
+    expected: Sequence[str],
 ) -> list[str]:
     """The decoded texts as they were before the decoder's clean-up, which takes spaces away, and nothing else.
 
-    Where it does more, its own text is judged. What is as expected, but for the spaces that every version of the
-    decoder takes away, is not decoded once more.
+    Where it does more, its own text is judged. What is as expected, but for the spaces that a decoder which tidies
+    takes away, is not decoded once more.
     """
-    found = [wanted if back in (wanted, _tidied(wanted)) else "" for back, wanted in zip(shown, expected, strict=True)]
-    open_rows = [index for index, text in enumerate(found) if not text]
-    for index, plain in zip(open_rows, decode_plain([rows[index] for index in open_rows]), strict=True):
+    pairs = zip(shown, expected, strict=True)
+    rest = [index for index, (back, wanted) in enumerate(pairs) if not pipeline.is_tidied or back != _tidied(wanted)]
+    found = list(expected)
+    for index, plain in zip(rest, decode_plain([rows[index] for index in rest]), strict=True):
         found[index] = plain if _is_cleaned(shown[index], plain) else shown[index]
     return found
 

@@ -7,11 +7,14 @@ import os
 import subprocess
 import sys
 import unicodedata
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from sentencepiece import SentencePieceProcessor
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
+from tokenizers.implementations import BertWordPieceTokenizer
 from tokenizers_broken_in_one_way import KNOWN, TEMPLATE, Fast, complete, overriding
 from tokenizers_of_the_field import byte_letters, byte_level, gpt2, llama, sentencepiece, tiktoken_gpt2
 from transformers import BertTokenizerFast, CLIPTokenizerFast, GPT2TokenizerFast
@@ -433,10 +436,8 @@ def test_what_a_decoder_does_to_spaces_is_judged_by_what_is_lost(steps, is_kept)
     assert (result.outcome, result.evidence["kept"]) == (("passed", 10) if is_kept else ("failed", 9))
 
 
-class LaterTurned(GPT2TokenizerFast):
+class Turned(GPT2TokenizerFast):
     """A class of the library, as far as anybody can see, whose own call turns the ids of some texts round."""
-
-    __module__ = GPT2TokenizerFast.__module__
 
     def __call__(self, text, *more, **options):
         found = super().__call__(text, *more, **options)
@@ -445,8 +446,80 @@ class LaterTurned(GPT2TokenizerFast):
         return found
 
 
-def test_a_call_that_differs_from_the_backends_in_a_later_batch_is_found():
-    backend = gpt2().backend_tokenizer
-    texts = [*(["a text as it is"] * 1_000), *(["turned round"] * 1_500)]
-    result = roundtrip(LaterTurned(tokenizer_object=backend), texts=texts)
-    assert (result.outcome, result.evidence["kept"]) == ("failed", 1_000)
+@pytest.mark.parametrize(
+    ("module", "first"),
+    [("of_a_user", 1_020), ("transformers.models.gpt2", 1_020), ("transformers.tokenization_utils_base", 1_000)],
+)
+def test_a_call_that_differs_from_the_backends_in_a_later_batch_is_found(module, first):
+    """In any text where a class or a model has a call of its own; in the first ones of a batch whatever it is."""
+    made = type("Turned", (Turned,), {"__module__": module, "__call__": Turned.__call__})
+    tokenizer = made(tokenizer_object=gpt2().backend_tokenizer)
+    texts = [*(["a text as it is"] * first), *(["turned round"] * 20)]
+    result = roundtrip(tokenizer, texts=texts)
+    assert (result.outcome, result.evidence["kept"]) == ("failed", first)
+
+
+@pytest.mark.skipif(before("transformers", "5"), reason="transformers before 5 takes a vocabulary as a file only")
+def test_a_decoding_of_the_models_own_is_asked_for_every_text():
+    """Whisper's leaves time stamps out, which the backend decodes."""
+    from transformers import WhisperTokenizer
+
+    vocabulary = {letter: index for index, letter in enumerate([*byte_letters(), "<|endoftext|>"])}
+    tokenizer = WhisperTokenizer(vocab=vocabulary, merges=[])
+    tokenizer.add_tokens([f"<|{0.02 * step:.2f}|>" for step in range(20)])
+    texts = [f"plain {number}" for number in range(20)]
+    result = roundtrip(tokenizer, texts=[*texts, "a <|0.02|> b", *texts])
+    assert (result.outcome, result.evidence["failing"]) == ("failed", ["'a <|0.02|> b'"])
+
+
+def without_a_prefix(**options):
+    """A WordPiece that writes no prefix before what goes on with a word, and decodes to words without spaces."""
+    vocabulary = {token: index for index, token in enumerate(["[UNK]", "a", "b", ".", "?"])}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]", continuing_subword_prefix=""))  # noqa: S106
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece(prefix="", **options)
+    return tokenizer
+
+
+@pytest.mark.parametrize("cleanup", [False, True])
+def test_spaces_that_were_never_there_were_not_cleaned_up(cleanup):
+    result = roundtrip(without_a_prefix(cleanup=cleanup), texts=["a .", "b ?", "a"])
+    assert (result.outcome, result.evidence["kept"]) == ("failed", 1)
+
+
+def test_a_shell_of_the_librarys_own_is_looked_into():
+    tokenizer = BertWordPieceTokenizer(str(VOCABULARY))
+    tokenizer.enable_truncation(3)
+    assert assert_roundtrip(tokenizer, texts=["the gate is open , and kept"]).evidence["tokens"] == 7
+    assert tokenizer.truncation["max_length"] == 3
+
+
+class Lazy(Sequence):
+    """Texts that are made when they are asked for."""
+
+    def __init__(self, size):
+        self.size, self.made = size, 0
+
+    def __len__(self):
+        return self.size
+
+    def __getitem__(self, index):
+        if index >= self.size:
+            raise IndexError
+        self.made += 1
+        return "a" * 400_000
+
+
+def test_texts_that_are_made_as_they_are_read_are_not_all_held():
+    texts, ahead = Lazy(20), []
+
+    class Letters:
+        def encode(self, text):
+            ahead.append(texts.made)
+            return list(map(ord, text))
+
+        def decode(self, ids):
+            return "".join(map(chr, ids))
+
+    assert roundtrip(Letters(), texts=texts).evidence["kept"] == 20
+    assert max(later - earlier for earlier, later in pairwise(ahead)) <= 3

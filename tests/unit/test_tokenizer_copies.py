@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from tokenizers_of_the_field import byte_level, gpt2, llama
 from transformers import BertTokenizerFast
 
 from modelrepo.text.tokenizer import VOCABULARY
+from pytest_modelcheck import assert_roundtrip
 from pytest_modelcheck.checks.conformance import tokenizer_conforms
 from pytest_modelcheck.tokenization.copies import copy_of, light_copy
 
@@ -101,3 +102,23 @@ def test_no_light_copy_is_made_where_tokens_would_get_other_ids():
     assert tokenizer.get_added_tokens_decoder()[2].content == "c"
     assert light_copy(tokenizer) is None
     assert light_copy(object()) is None
+
+
+@pytest.mark.parametrize(("turns", "is_light"), [(16, True), (40, False)])
+def test_tokens_of_two_kinds_in_many_turns_are_copied_as_a_whole(turns, is_light):
+    tokenizer = byte_level()
+    for number in range(turns // 2):
+        tokenizer.add_tokens([f"<plain {number}>"])
+        tokenizer.add_special_tokens([f"<special {number}>"])
+    assert (light_copy(tokenizer) is not None) == is_light
+    assert copy_of(tokenizer).to_str() == tokenizer.to_str()
+
+
+def test_a_tokenizer_that_was_cut_before_it_was_framed_is_copied():
+    """The library refuses to cut, once it is framed, to as few ids as it was told to before."""
+    tokenizer = byte_level()
+    tokenizer.enable_truncation(3, stride=2)
+    start = tokenizer.token_to_id("!")
+    tokenizer.post_processor = processors.TemplateProcessing(single="! $A !", special_tokens=[("!", start)])
+    assert light_copy(tokenizer).to_str() == tokenizer.to_str()
+    assert assert_roundtrip(tokenizer, texts=["a longer text"]).evidence["tokens"] > 3
