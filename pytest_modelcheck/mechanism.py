@@ -85,11 +85,11 @@ class Check(Generic[P]):
         """The result, and the exception of the subject's own that stood in the way of measuring, if there was one."""
         __tracebackhide__ = True
         self._require_subjects(args)
-        kwargs = {name: settled(value) for name, value in kwargs.items()}
+        given, kwargs = kwargs, {name: settled(value) for name, value in kwargs.items()}
         self.validate(kwargs)
         started = time.perf_counter()
         with process.preserved_world() as changes:
-            result, cause = self._measure(args, kwargs)
+            result, cause = self._measure(args, kwargs, given)
         result = replace(result, changes=(*result.changes, *changes))
         if current().strict_leaks:
             result = leaks.judged(result)
@@ -140,8 +140,10 @@ class Check(Generic[P]):
             expected = f"{', '.join(self.subjects)} (positional)"
             raise ConfigError(f"{self.name} takes {expected}, but {len(args)} positional arguments were given")
 
-    def _measure(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Result, BaseException | None]:
-        promised = ", ".join(f"{name}={shown(value)}" for name, value in kwargs.items())
+    def _measure(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], given: Mapping[str, Any]
+    ) -> tuple[Result, BaseException | None]:
+        """What the check finds; `given` are the same promises, of which it cannot have changed any."""
         try:
             result = self.function(*args, **kwargs)
         except ConfigError:
@@ -149,13 +151,13 @@ class Check(Generic[P]):
         except ModelCheckError as error:
             # A package that is missing is said in full; where its import failed helps nobody.
             cause = None if isinstance(error, MissingDependency) else error.__cause__
-            return _unmeasured(promised, f"not measured: {error}"), cause
+            return _unmeasured(given, f"not measured: {error}"), cause
         except BaseException as error:
             if not isinstance(error, RAISED) and not is_panic(error):
                 raise
-            return _unmeasured(promised, f"not measured: {told(error)}"), error
+            return _unmeasured(given, f"not measured: {told(error)}"), error
         if not issubclass(type(result), Result):  # what it says of its own class is not believed
-            return _unmeasured(promised, f"not measured: the check returned {shown(result)}, not a Result"), None
+            return _unmeasured(given, f"not measured: the check returned {shown(result)}, not a Result"), None
         return result, None
 
 
@@ -219,7 +221,8 @@ def _assert_form(owner: Check[P]) -> Callable[P, Result]:
     return assert_form
 
 
-def _unmeasured(promised: str, message: str) -> Result:
+def _unmeasured(given: Mapping[str, Any], message: str) -> Result:
+    promised = ", ".join(f"{name}={shown(settled(value))}" for name, value in given.items())
     return Result(outcome="error", promised=promised, measured="not measured", message=message)
 
 

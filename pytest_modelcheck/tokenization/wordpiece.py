@@ -17,11 +17,17 @@ def canonical(backend: Any) -> Callable[[str], str]:
     literals = added_literals(backend)
     normalizer, splitter, model = backend.normalizer, backend.pre_tokenizer, backend.model
     added = {token.content for token in backend.get_added_tokens_decoder().values()}
+    longest = model.max_input_chars_per_word
+
+    def is_unknown(word: str) -> bool:
+        if len(word) <= longest and model.token_to_id(word) is not None:
+            return False
+        return [token.value for token in model.tokenize(word)] == [model.unk_token]
 
     def words(text: str) -> list[str]:
         normal = normalizer.normalize_str(text) if normalizer is not None else text
         found = [word for word, _ in splitter.pre_tokenize_str(normal)] if splitter is not None else [normal]
-        return [model.unk_token if _is_unknown(model, word) else word for word in found if word]
+        return [model.unk_token if is_unknown(word) else word for word in found if word]
 
     @lru_cache(_REMEMBERED)
     def stretch(text: str) -> str:
@@ -46,9 +52,3 @@ def added_literals(backend: Any) -> re.Pattern[str] | None:
     if not added or backend.encode_special_tokens:
         return None
     return re.compile("(" + "|".join(map(re.escape, added)) + ")")
-
-
-def _is_unknown(model: Any, word: str) -> bool:
-    if len(word) <= model.max_input_chars_per_word and model.token_to_id(word) is not None:
-        return False
-    return [token.value for token in model.tokenize(word)] == [model.unk_token]

@@ -448,10 +448,15 @@ class Turned(GPT2TokenizerFast):
 
 @pytest.mark.parametrize(
     ("module", "first"),
-    [("of_a_user", 1_020), ("transformers.models.gpt2", 1_020), ("transformers.tokenization_utils_base", 1_000)],
+    [
+        ("of_a_user", 1_020),
+        ("transformers.models.gpt2", 1_020),
+        ("transformers.tokenization_utils_base", 1_000),
+        ("transformers.tokenization_utils_base", 1_980),
+    ],
 )
 def test_a_call_that_differs_from_the_backends_in_a_later_batch_is_found(module, first):
-    """In any text where a class or a model has a call of its own; in the first ones of a batch whatever it is."""
+    """In any text where a class or a model has a call of its own; in the first and last of a batch whatever it is."""
     made = type("Turned", (Turned,), {"__module__": module, "__call__": Turned.__call__})
     tokenizer = made(tokenizer_object=gpt2().backend_tokenizer)
     texts = [*(["a text as it is"] * first), *(["turned round"] * 20)]

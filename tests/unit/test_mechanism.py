@@ -363,3 +363,15 @@ def test_the_world_is_restored_where_a_check_raises():
 def test_a_check_is_a_check():
     assert isinstance(size, Check)
     assert size.__wrapped__ is size.function
+
+
+def test_a_check_that_uses_its_promises_up_shows_what_was_promised():
+    @check
+    def sizes(subject, /, *, allowed: list) -> Result:
+        """It takes its own list apart."""
+        allowed.clear()
+        raise RuntimeError("nothing is left")
+
+    promises = [3, 4]
+    result = sizes(None, allowed=promises)
+    assert (result.outcome, result.promised, promises) == ("error", "allowed=[3, 4]", [3, 4])
