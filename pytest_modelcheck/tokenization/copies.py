@@ -11,7 +11,6 @@ from pytest_modelcheck.errors import require
 # The parts of a tokenizer beside its model and its added tokens. Tokens are added after the normalizer is set.
 _STEPS = ("normalizer", "pre_tokenizer", "post_processor", "decoder")
 
-
 # Tokens that are added after one another, special ones and others in turns: each turn goes through all of them.
 _RUNS = 32
 
