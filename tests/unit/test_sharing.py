@@ -184,6 +184,15 @@ def test_whole_tensors_that_changed_between_two_gates_are_read_again(monkeypatch
     assert shared_pass(asked, shared) is changed
 
 
+def test_a_fingerprint_is_of_the_data_that_a_pass_began_with():
+    shared, tensors = {}, rows_of_odd_size()
+    loader = DataLoader(TensorDataset(*tensors), batch_size=2)
+    runs = [shared_pass(Asked(model, loader), shared) for model in (linear(), Still())]
+    tensors[1].zero_()
+    assert runs[0].fingerprint == runs[1].fingerprint
+    assert shared_pass(Asked(Still(), loader), shared).fingerprint != runs[0].fingerprint
+
+
 def test_the_same_bytes_of_another_kind_are_other_data():
     shared, model = {}, Still()
     kinds = [torch.zeros(6, 2), torch.zeros(3, 4).reshape(6, 2).view(torch.int32), torch.zeros(6, 1, 2)]
