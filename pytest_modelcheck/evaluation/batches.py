@@ -161,17 +161,13 @@ def output_for(forward: Forward, inputs: Any, where: str) -> Any:
 
 def checked(batch: Batch, way: Way) -> Batch:
     """The batch on the CPU, or a `BatchError` where its outputs are no numbers."""
-    outputs, targets = _on_cpu(batch.outputs), _on_cpu(batch.targets)
+    import torch
+    from torch.utils._pytree import tree_map_only
+
+    outputs, targets = (
+        tree_map_only(torch.Tensor, lambda item: item.detach().cpu(), item) for item in (batch.outputs, batch.targets)
+    )
     problem = finite_problem(outputs, way.step is None) or finite_problem(targets, False).replace("scores", "targets")
     if problem:
         raise BatchError(f"{batch.where}: {problem}", batch.read_inputs())
     return Batch(outputs, targets, batch.ids, batch.where, batch.read_inputs)
-
-
-def _on_cpu(value: Any) -> Any:
-    import torch
-    from torch.utils._pytree import tree_map_only
-
-    if isinstance(value, torch.Tensor):
-        return value.detach().cpu()
-    return tree_map_only(torch.Tensor, lambda item: item.detach().cpu(), value)

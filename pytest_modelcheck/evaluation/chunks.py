@@ -174,8 +174,5 @@ def _judged(model: Module, data: TensorData, ids: Sequence[int], device: str, wh
 
 def _close_calls(scores: Tensor, doubt: float) -> list[int]:
     best = scores.topk(2, dim=1).values
-    ahead = best[:, 0] - best[:, 1]
-    if bool(ahead.min() > doubt):
-        return []
-    rows: list[int] = (ahead <= doubt).nonzero().flatten().tolist()
+    rows: list[int] = (best[:, 0] - best[:, 1] <= doubt).nonzero().flatten().tolist()
     return rows

@@ -20,9 +20,6 @@ _PLAIN = (bool, int, float, complex, str, bytes, NoneType, PurePath)
 # What a pass sets itself, and what a LightningModule is attached to rather than made of.
 _APART = ("training", "_trainer", "_fabric")
 
-# So many texts are digested together: one by one they take ten times as long.
-_TOGETHER = 1_000
-
 # A model that holds more objects than this is not looked through, and shares nothing.
 _MOST = 50_000
 
@@ -48,7 +45,7 @@ def model_identity(model: Module) -> tuple[str, list[object]]:
     walk.add(process.settings_now())
     walk.add([*model.named_parameters(), *model.named_buffers()])  # a scripted model shows them in no other way
     walk.add(model)
-    return (walk.hexdigest() if len(walk.seen) <= _MOST else ""), walk.named
+    return (walk.digest.hexdigest() if len(walk.seen) <= _MOST else ""), walk.named
 
 
 def weights_digest(model: Module) -> str:
@@ -64,16 +61,10 @@ class _Walk:
     """A walk through what an object holds, each object once, into one digest."""
 
     def __init__(self, torch: Any) -> None:
+        self.digest = hashlib.sha256()
         self.seen: dict[int, tuple[int, object]] = {}
         self.named: list[object] = []
-        self._digest = hashlib.sha256()
-        self._written: list[str] = []
         self._torch = torch
-
-    def hexdigest(self) -> str:
-        """The digest of all that was added."""
-        self._digest_what_is_written()
-        return self._digest.hexdigest()
 
     def add(self, value: Any) -> None:
         """Add a value and what it holds."""
@@ -89,10 +80,10 @@ class _Walk:
     def _add_object(self, value: Any) -> None:
         if isinstance(value, self._torch.Tensor):
             self._write(f"{value.dtype} {list(value.shape)} {value.requires_grad}")
-            self._add_bytes(b"" if value.is_meta else bytes_of(value))
+            self.digest.update(b"" if value.is_meta else bytes_of(value))
         elif type(value).__module__ == "numpy" and hasattr(value, "tobytes"):
             self._write(f"{value.dtype} {value.shape}")
-            self._add_bytes(value.tobytes())
+            self.digest.update(value.tobytes())
         elif isinstance(value, Mapping):
             for key, item in list(value.items()):
                 self.add(key)
@@ -123,14 +114,4 @@ class _Walk:
                 self.add(item)
 
     def _write(self, text: str) -> None:
-        self._written.append(text)
-        if len(self._written) == _TOGETHER:
-            self._digest_what_is_written()
-
-    def _add_bytes(self, values: bytes | memoryview) -> None:
-        self._digest_what_is_written()
-        self._digest.update(values)
-
-    def _digest_what_is_written(self) -> None:
-        self._digest.update("\0".join([*self._written, ""]).encode("utf-8", "backslashreplace"))
-        self._written.clear()
+        self.digest.update(text.encode("utf-8", "backslashreplace") + b"\0")

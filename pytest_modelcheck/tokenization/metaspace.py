@@ -52,10 +52,7 @@ def unescaped(backend: Any) -> Callable[[str], str]:
 
     def expected(text: str) -> str:
         pieces = literals.split(text) if literals is not None else [text]
-        if len(pieces) == 1:
-            whole = escaped(text, True) if text else ""
-        else:
-            whole = "".join(escaped(piece, index == 0) for index, piece in enumerate(pieces) if piece)
+        whole = "".join(escaped(piece, index == 0) for index, piece in enumerate(pieces) if piece)
         whole = whole.replace(SPACE, " ")
         return whole.removeprefix(" ") if strips else whole
 

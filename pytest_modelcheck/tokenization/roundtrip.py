@@ -118,18 +118,6 @@ def is_unicode(text: str) -> bool:
 
 
 def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
-    if type(texts) not in (list, tuple):  # one that reads its texts as it goes is not asked for many at once
-        yield from _counted(texts)
-        return
-    for start in range(0, len(texts), _TEXTS):
-        batch = list(texts[start : start + _TEXTS])
-        if sum(map(len, batch)) < _CHARACTERS:
-            yield batch
-        else:
-            yield from _counted(batch)
-
-
-def _counted(texts: Sequence[str]) -> Iterator[list[str]]:
     batch: list[str] = []
     characters = 0
     for text in texts:
