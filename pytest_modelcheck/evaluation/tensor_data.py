@@ -63,15 +63,16 @@ class KnownData:
 
     def fingerprint(self, data: TensorData) -> str:
         """The data's fingerprint, looked up where all its bytes are those of data that is known."""
+        if data.stored.nbytes + data.targets.nbytes > _REMEMBERED:
+            return data.fingerprint
         stored, targets = bytes_of(data.stored), bytes_of(data.targets)
         for kind, samples, labels, fingerprint in self._known:
             if kind == data.kind and same_bytes(stored, samples) and same_bytes(targets, labels):
                 # It is of the data as it is now, whatever becomes of it later.
                 vars(data)["fingerprint"] = fingerprint
                 return fingerprint
-        if len(stored) + len(targets) <= _REMEMBERED:
-            latest = (data.kind, bytes(stored), bytes(targets), data.fingerprint)
-            self._known = [latest, *self._known][:_KNOWN]
+        latest = (data.kind, bytes(stored), bytes(targets), data.fingerprint)
+        self._known = [latest, *self._known][:_KNOWN]
         return data.fingerprint
 
 

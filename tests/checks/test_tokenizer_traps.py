@@ -8,10 +8,13 @@ import subprocess
 import sys
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sentencepiece import SentencePieceProcessor
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 from tokenizers.implementations import BertWordPieceTokenizer
@@ -29,6 +32,8 @@ from pytest_modelcheck import (
 from pytest_modelcheck.checks.conformance import tokenizer_conforms
 from pytest_modelcheck.checks.tokenizer import roundtrip
 from pytest_modelcheck.tokenization.parallel import threads_for
+from pytest_modelcheck.tokenization.roundtrip import round_trips
+from pytest_modelcheck.tokenization.subjects import subject_of
 from tests.installed import before
 
 TESTS = Path(__file__).parents[1]
@@ -434,6 +439,17 @@ def test_what_a_decoder_does_to_spaces_is_judged_by_what_is_lost(steps, is_kept)
     result = roundtrip(spaced(*steps), texts=[" ".join(texts), *(["a word"] * 9)])
     assert result.evidence["level"] == "canonical"
     assert (result.outcome, result.evidence["kept"]) == (("passed", 10) if is_kept else ("failed", 9))
+
+
+MARKED = st.lists(st.sampled_from([*"abyz .,?!;'", "n't", "[MASK]", "\u00e9"]), max_size=20).map("".join)
+
+
+@given(texts=st.lists(MARKED, min_size=1, max_size=5))
+def test_what_is_not_decoded_once_more_is_judged_as_if_it_were(uncased, texts):
+    pipeline = subject_of(uncased).pipeline()
+    assert pipeline.is_tidied
+    decoded = replace(pipeline, is_tidied=False)
+    assert round_trips(pipeline, texts, "canonical") == round_trips(decoded, texts, "canonical")
 
 
 class Turned(GPT2TokenizerFast):

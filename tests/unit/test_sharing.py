@@ -25,6 +25,7 @@ from torch.utils.data import (
     TensorDataset,
     default_collate,
 )
+from torchmetrics.classification import MulticlassAccuracy
 
 from pytest_modelcheck import assert_accuracy
 from pytest_modelcheck.checks.metric import metric
@@ -32,6 +33,7 @@ from pytest_modelcheck.context import Context
 from pytest_modelcheck.errors import ModelCheckError
 from pytest_modelcheck.evaluation import predictions, tensor_data
 from pytest_modelcheck.evaluation.batches import Way
+from pytest_modelcheck.evaluation.metric_values import replayed
 from pytest_modelcheck.evaluation.sharing import Asked, heard_pass, passes_elsewhere, shared_pass
 
 X, Y = torch.eye(4).repeat(100, 1), torch.arange(400) % 4
@@ -345,6 +347,7 @@ def test_a_model_that_looks_at_its_neighbours_is_not_judged_in_random_order():
 ORDER = """
 import torch
 from torch import nn
+from pytest_modelcheck.evaluation.metric_values import replayed
 from pytest_modelcheck.evaluation.sharing import Asked, shared_pass
 
 class Own(torch.utils.data.Dataset):
@@ -426,6 +429,14 @@ def test_a_pass_of_its_own_keeps_nothing():
     run.read()
     assert sum(len(batch.targets) for batch in heard) == 400
     assert run.kept == []
+
+
+@pytest.mark.parametrize(("classes", "most"), [(10, 600), (2_000, 125)])
+def test_small_batches_are_shown_together_within_a_number_of_scores(classes, most):
+    data = DataLoader(TensorDataset(torch.randn(600, classes), torch.arange(600) % 10), batch_size=5)
+    run = finished(Asked(nn.Identity(), data), {})
+    shown = [len(batch.targets) for batch in replayed(run, MulticlassAccuracy(classes))]
+    assert (sum(shown), max(shown)) == (600, most)
 
 
 def test_the_passes_on_other_devices_are_found():
