@@ -59,6 +59,10 @@ _WHY: Mapping[str, str] = MappingProxyType(
             "the data, the model's digest and 8 samples that are judged again, half of it for these, and the four "
             "metrics of torchmetrics take 25 ms in their own updates and values; the rest is that of one gate"
         ),
+        "round trips of": (
+            "lists of ids and comparisons in Python, a twentieth; the machine was noisy, and an hour before the same "
+            "code but for 1 % gave 1.07, 1.01 and 1.13"
+        ),
     }
 )
 
